@@ -1,0 +1,54 @@
+"""polymod: neural networks and derivatives on any array library that speaks the Python array API standard."""
+
+from ._version import __version__
+from .dtypes import (
+    bfloat16,
+    complex64,
+    complex128,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    set_default_dtype,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from .dtypes import bool_ as bool
+from .dtypes import default_float as get_default_dtype
+from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled  # isort: skip
+from . import autograd
+from .autograd.functional import grad, value_and_grad
+from .backend import (
+    Backend,
+    Capabilities,
+    Device,
+    backend_names,
+    current_device,
+    device,
+    load_backend,
+    register_backend,
+    set_backend,
+    use_backend,
+)
+from .errors import (
+    BackendError,
+    DataError,
+    GradientError,
+    MixedDevicesError,
+    PolymodError,
+    ShapeError,
+    StateError,
+)
+from .functions.creation import *  # noqa: F403
+from .functions.elementwise import *  # noqa: F403
+from .functions.manipulation import *  # noqa: F403
+from .functions.statistical import *  # noqa: F403
+from .ops import ops
+from .tensor import Tensor, to_numpy
+
+pi, e, inf, nan, newaxis = ops.pi, ops.e, ops.inf, ops.nan, None

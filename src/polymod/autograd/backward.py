@@ -1,0 +1,199 @@
+"""The backward pass: cotangents from outputs to leaves, in the reverse order of recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+from ..backend import backend_of
+from ..errors import GradientError
+from ..ops import ops
+from ..tensor import raw, wrap
+from .tape import Leaf, Node, recording
+
+_order = attrgetter("order")
+_RELEASED = (
+    "the graph was released by an earlier backward; call that one with retain_graph=True to go through it again"
+)
+
+
+def backward(
+    outputs: Sequence[Any],
+    gradients: Sequence[Any],
+    *,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+) -> None:
+    """Add the gradients of `outputs` to the `grad` of every leaf they were computed from."""
+    found = sweep(outputs, gradients, None, create_graph=create_graph, retain_graph=retain_graph)
+    for leaf, g in found.items():
+        leaf.grad = g if leaf.grad is None else _sum(leaf.grad, g, create_graph)
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Any, ...]:
+    """Return the gradients of (the sum of) `outputs` with respect to `inputs`; no `grad` attribute changes.
+
+    Args:
+        outputs: a Tensor or a sequence of them.
+        inputs: a Tensor or a sequence of them, leaves or computed; each must require grad.
+        grad_outputs: the cotangent of each output, of its shape; may be None for outputs of one element.
+        retain_graph: keep the recorded values for another pass. Default: create_graph.
+        create_graph: record the gradients' own computation, so that they can be differentiated.
+        allow_unused: give None for an input that no output depends on, instead of raising.
+
+    Returns:
+        A tuple with a Tensor per input, of that input's shape and dtype.
+
+    Raises:
+        GradientError: an output or input carries no gradient, an input is unused, or the graph was released.
+    """
+    outputs = _listed(outputs)
+    inputs = _listed(inputs)
+    grad_outputs = [None] * len(outputs) if grad_outputs is None else _listed(grad_outputs)
+    for i, x in enumerate(inputs):
+        if x.node is None:
+            raise GradientError(f"input {i} does not require grad; call requires_grad_() on it before using it")
+    wanted = {x.node for x in inputs}
+    found = sweep(outputs, grad_outputs, wanted, create_graph=create_graph, retain_graph=retain_graph)
+    unused = [i for i, x in enumerate(inputs) if x.node not in found]
+    if unused and not allow_unused:
+        raise GradientError(f"no output depends on input {unused}; allow_unused=True gives None for it")
+    return tuple(found.get(x.node) for x in inputs)
+
+
+def sweep(
+    outputs: Sequence[Any],
+    gradients: Sequence[Any],
+    targets: set | None,
+    *,
+    create_graph: bool,
+    retain_graph: bool | None,
+) -> dict[Any, Any]:
+    """Carry the cotangents of `outputs` back through the graph.
+
+    Args:
+        targets: the nodes whose cotangents are wanted; None for all leaves.
+
+    Returns:
+        The cotangent, as a Tensor, of each wanted node that was reached.
+    """
+    retain = create_graph if retain_graph is None else retain_graph
+    cotangents = _seed(outputs, gradients, create_graph)
+    nodes = reachable(cotangents)
+    live = None if targets is None else _leading_to(targets, nodes)
+    found: dict[Any, Any] = {}
+    token = recording.set(create_graph)
+    try:
+        for node in nodes:
+            g = cotangents.pop(node, None)
+            if g is None or (live is not None and node not in live):
+                continue
+            if node.hooks:
+                g = _run_hooks(node, g, create_graph)
+            if (targets is None and type(node) is Leaf) or (targets is not None and node in targets):
+                found[node] = g if create_graph else wrap(g)
+            if type(node) is Leaf:
+                continue
+            for parent, c in zip(node.parents, _pull(node, g, live, create_graph), strict=False):
+                if c is not None and parent is not None:
+                    held = cotangents.get(parent)
+                    cotangents[parent] = c if held is None else held + c
+            if not retain:
+                node.release()
+    finally:
+        recording.reset(token)
+    return found
+
+
+def _pull(node: Node, g: Any, live: set | None, create_graph: bool) -> Any:
+    primitive, inputs, parents = node.primitive, node.inputs, node.parents
+    wanted = [p is not None and (live is None or p in live) for p in parents]
+    if not create_graph:
+        return primitive.pull(backend_of(g).namespace, g, wanted, node.output, inputs, node.attrs)
+    output = None if node.output is None else wrap(node.output, node)
+    lifted = [wrap(x, p) if hasattr(x, "device") else x for x, p in zip(inputs, parents, strict=True)]
+    return primitive.pull(ops, g, wanted, output, lifted, node.attrs)
+
+
+def _seed(outputs: Sequence[Any], gradients: Sequence[Any], create_graph: bool) -> dict[Any, Any]:
+    """The cotangents to start with: an engine's array per output node, a Tensor where they are recorded."""
+    cotangents: dict[Any, Any] = {}
+    if len(outputs) != len(gradients):
+        raise GradientError(f"{len(outputs)} outputs need as many gradients, received {len(gradients)}")
+    for y, g in zip(outputs, gradients, strict=True):
+        if y.node is None:
+            raise GradientError(
+                "this Tensor was computed from nothing that requires grad (or inside no_grad), so it has no gradient"
+            )
+        if g is None:
+            if y.size != 1:
+                raise GradientError(
+                    f"the gradient of a Tensor of shape {y.shape} must be given; only one element has gradient 1 by itself"
+                )
+            g = ops.ones_like(y.detach())
+        g = ops.asarray(g, dtype=y.dtype)
+        if g.shape != y.shape:
+            raise GradientError(f"the gradient must have the output's shape {y.shape}, received {g.shape}")
+        g = g if create_graph else g.array
+        cotangents[y.node] = g if y.node not in cotangents else cotangents[y.node] + g
+    return cotangents
+
+
+def reachable(roots: Any) -> list[Any]:
+    """All nodes below `roots`, latest first."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        if type(node) is Node:
+            if node.primitive is None:
+                raise GradientError(_RELEASED)
+            for i, parent in enumerate(node.parents):
+                if parent is None:
+                    continue
+                if type(parent) is Leaf and parent.stale and hasattr(node.inputs[i], "device"):
+                    raise GradientError(
+                        f"a leaf that {node.primitive.name} read was changed in place since (by an optimizer's step?); "
+                        "call backward before the step"
+                    )
+                if parent not in seen:
+                    seen.add(parent)
+                    stack.append(parent)
+    return sorted(seen, key=_order, reverse=True)
+
+
+def _leading_to(targets: set, nodes: list[Any]) -> set[Any]:
+    """Those of `nodes`, latest first, through which a target can be reached."""
+    live: set[Any] = set()
+    for node in reversed(nodes):
+        if node in targets or any(p in live for p in node.parents):
+            live.add(node)
+    return live
+
+
+def _run_hooks(node: Any, g: Any, create_graph: bool) -> Any:
+    for hook in list(node.hooks):
+        seen = g if create_graph else wrap(g)
+        replaced = hook(seen)
+        if replaced is not None:
+            g = replaced if create_graph else raw(replaced)
+    return g
+
+
+def _sum(held: Any, g: Any, create_graph: bool) -> Any:
+    if create_graph:
+        return held + g
+    return wrap(held.array + g.array)
+
+
+def _listed(x: Any) -> list[Any]:
+    return list(x) if isinstance(x, list | tuple) else [x]

@@ -1,0 +1,120 @@
+"""Elementwise functions of the standard: y = f(x) or y = f(a, b), and their partial derivatives."""
+
+from math import log as ln
+
+from ..autograd.primitive import Constant, Elementwise, General, fit, minus_one, one, zero
+
+LN2, LN10 = ln(2), ln(10)
+
+# arithmetic
+add = Elementwise(one, one)
+subtract = Elementwise(one, minus_one)
+multiply = Elementwise(lambda xp, _y, _a, b: b, lambda xp, _y, a, _b: a)
+divide = Elementwise(lambda xp, _y, _a, b: 1 / b, lambda xp, y, _a, b: -y / b)
+negative = Elementwise(minus_one)
+positive = Elementwise(one)
+reciprocal = Elementwise(lambda xp, y, _x: -y * y)
+square = Elementwise(lambda xp, _y, x: 2 * x)
+pow = Elementwise(  # d/da is 0 where the exponent is 0; d/db is 0 at base 0, where log is -inf
+    lambda xp, _y, a, b: power_partial(xp, a, b),
+    lambda xp, y, a, _b: y * xp.log(xp.where(a == 0, xp.ones_like(y), a)) if hasattr(a, "dtype") else y * ln(a),
+)
+remainder = Elementwise(one, lambda xp, _y, a, b: -xp.floor(a / b))
+hypot = Elementwise(lambda xp, y, a, _b: a / y, lambda xp, y, _a, b: b / y)
+copysign = Elementwise(lambda xp, y, a, _b: xp.sign(y) * xp.sign(a), zero)
+
+# exponentials and logarithms
+exp = Elementwise(lambda xp, y, _x: y)
+expm1 = Elementwise(lambda xp, y, _x: y + 1)
+log = Elementwise(lambda xp, _y, x: 1 / x)
+log1p = Elementwise(lambda xp, _y, x: 1 / (1 + x))
+log2 = Elementwise(lambda xp, _y, x: 1 / (LN2 * x))
+log10 = Elementwise(lambda xp, _y, x: 1 / (LN10 * x))
+logaddexp = Elementwise(lambda xp, y, a, _b: xp.exp(a - y), lambda xp, y, _a, b: xp.exp(b - y))
+sqrt = Elementwise(lambda xp, y, _x: 0.5 / y)  # inf at 0
+
+# trigonometric and hyperbolic
+sin = Elementwise(lambda xp, _y, x: xp.cos(x))
+cos = Elementwise(lambda xp, _y, x: -xp.sin(x))
+tan = Elementwise(lambda xp, y, _x: 1 + y * y)
+asin = Elementwise(lambda xp, _y, x: 1 / xp.sqrt(1 - x * x))
+acos = Elementwise(lambda xp, _y, x: -1 / xp.sqrt(1 - x * x))
+atan = Elementwise(lambda xp, _y, x: 1 / (1 + x * x))
+atan2 = Elementwise(lambda xp, _y, a, b: b / (a * a + b * b), lambda xp, _y, a, b: -a / (a * a + b * b))
+sinh = Elementwise(lambda xp, _y, x: xp.cosh(x))
+cosh = Elementwise(lambda xp, _y, x: xp.sinh(x))
+tanh = Elementwise(lambda xp, y, _x: 1 - y * y)
+asinh = Elementwise(lambda xp, _y, x: 1 / xp.sqrt(x * x + 1))
+acosh = Elementwise(lambda xp, _y, x: 1 / (xp.sqrt(x - 1) * xp.sqrt(x + 1)))
+atanh = Elementwise(lambda xp, _y, x: 1 / (1 - x * x))
+
+# steps: 0 wherever they have a derivative
+sign = Elementwise(zero)
+floor = Elementwise(zero)
+ceil = Elementwise(zero)
+trunc = Elementwise(zero)
+round = Elementwise(zero)
+floor_divide = Elementwise(zero, zero)
+
+
+# kinks: at a tie of maximum or minimum each side gets half; abs has 0 at 0
+def power_partial(xp, a, b):
+    """b * a ** (b - 1), and 0 where b is 0, also at a = 0."""
+    if not hasattr(b, "dtype"):  # a number
+        return 1 if b == 1 else 2 * a if b == 2 else 0 if b == 0 else b * a ** (b - 1)
+    return b * a ** xp.where(b == 0, xp.ones_like(b), b - 1)
+
+
+def share(xp, winner, other, dtype):
+    """1 where `winner` beats `other` by the order given, 1/2 where they are equal, 0 elsewhere."""
+    return xp.astype(winner, dtype) + 0.5 * xp.astype(other, dtype)
+
+
+def extremum(left, right):
+    """Rules of a pairwise maximum or minimum; `left` and `right` say when the first and the second input win."""
+    return Elementwise(
+        lambda xp, y, a, b: share(xp, left(a, b), a == b, y.dtype),
+        lambda xp, y, a, b: share(xp, right(a, b), a == b, y.dtype),
+    )
+
+
+maximum = extremum(lambda a, b: a > b, lambda a, b: b > a)
+minimum = extremum(lambda a, b: a < b, lambda a, b: b < a)
+abs = General(lambda xp, g, _y, x: absolute_cotangent(xp, g, x))
+clip = General(lambda xp, g, _y, x, *bounds: xp.where(within(xp, x, *bounds), g, 0))
+
+
+def absolute_cotangent(xp, g, x):
+    """g * x / |x|, and 0 at 0; g is real where x is complex."""
+    return xp.astype(g, x.dtype, copy=False) * xp.sign(x)
+
+
+def within(xp, x, low, high):
+    """True where clipping leaves `x` as it is; the bounds themselves count as inside."""
+    inside = xp.ones_like(x, dtype=xp.bool)
+    if low is not None:
+        inside = inside & (x >= low)
+    if high is not None:
+        inside = inside & (x <= high)
+    return inside
+
+
+# choice: the branch not taken gets exactly 0, whatever its value
+where = General(
+    None,
+    lambda xp, g, _y, c, _a, _b: fit(xp, xp.where(c, g, 0), _a),
+    lambda xp, g, _y, c, _a, _b: fit(xp, xp.where(c, 0, g), _b),
+)
+
+# complex numbers
+real = General(lambda xp, g, _y, _x: xp.astype(g, _x.dtype))
+imag = General(lambda xp, g, _y, _x: xp.astype(g, _x.dtype) * 1j)
+conj = General(lambda xp, g, _y, _x: xp.conj(g))
+
+# results without derivative
+equal, not_equal = Constant(), Constant()
+less, less_equal, greater, greater_equal = Constant(), Constant(), Constant(), Constant()
+logical_and, logical_or, logical_xor, logical_not = Constant(), Constant(), Constant(), Constant()
+bitwise_and, bitwise_or, bitwise_xor, bitwise_invert = Constant(), Constant(), Constant(), Constant()
+bitwise_left_shift, bitwise_right_shift = Constant(), Constant()
+isfinite, isinf, isnan, signbit = Constant(), Constant(), Constant(), Constant()

@@ -1,0 +1,85 @@
+"""Reading and writing elements by an index expression, and gathering along an axis.
+
+A `key` is what stands between the brackets of x[key], with the engine's arrays in it; it is an attribute, since
+nothing is differentiated with respect to a position.
+"""
+
+from ..autograd.primitive import Linear, fit
+from ..backend import define
+
+
+def basic(key):
+    """True for a key of integers, slices, None and Ellipsis only, which names no element twice."""
+    return not any(hasattr(k, "dtype") for k in (key if isinstance(key, tuple) else (key,)))
+
+
+@define
+def index(xp, x, *, key):
+    """x[key]"""
+    return x[key]
+
+
+@define
+def index_set(xp, x, values, *, key):
+    """A copy of x after x[key] = values."""
+    result = xp.copy(x)
+    result[key] = values
+    return result
+
+
+@define
+def index_back(xp, g, *, key, shape):
+    """The transpose of `index`: zeros of `shape` with `g` added at `key`."""
+    zeros = xp.zeros(shape, dtype=g.dtype, device=g.device)
+    return xp.index_set(zeros, g, key=key) if basic(key) else xp.index_add(zeros, key, g)
+
+
+index = Linear(lambda xp, g, _x, key: xp.index_back(g, key=key, shape=_x.shape))
+index_back = Linear(lambda xp, g, _g, key, shape: xp.index(g, key=key))
+index_set = Linear(
+    lambda xp, g, _x, _values, key: xp.index_set(g, xp.zeros((), dtype=g.dtype, device=g.device), key=key),
+    lambda xp, g, _x, _values, key: fit(xp, xp.index(g, key=key), _values),
+)
+
+
+@define
+def scatter_add(xp, x, values, *, key):
+    """A copy of x with values added at x[key]; an element named several times gets every value."""
+    return xp.index_add(x, key, values)
+
+
+scatter_add = Linear(
+    lambda xp, g, _x, _values, key: g,
+    lambda xp, g, _x, _values, key: fit(xp, xp.index(g, key=key), _values),
+)
+
+
+def along(xp, indices, axis, shape):
+    """The index expression that reads `indices` along `axis` of an array of `shape` (as take_along_axis does)."""
+    key = []
+    for i, n in enumerate(shape):
+        if i == axis % len(shape):
+            key.append(indices)
+        else:
+            view = [1] * len(shape)
+            view[i] = n
+            key.append(xp.reshape(xp.arange(n, device=indices.device), tuple(view)))
+    return tuple(key)
+
+
+take = Linear(
+    lambda xp, g, _x, indices, axis: xp.index_back(
+        g, key=(slice(None),) * (axis % len(_x.shape)) + (indices_of(indices),), shape=_x.shape
+    )
+)
+take_along_axis = Linear(
+    lambda xp, g, _x, indices, axis: xp.index_back(
+        g, key=along(xp, indices_of(indices), axis, _x.shape), shape=_x.shape
+    )
+)
+
+
+def indices_of(indices):
+    """An index array as it goes into a key: keys hold engine arrays, never Tensors."""
+    return getattr(indices, "array", indices)
+

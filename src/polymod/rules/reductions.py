@@ -1,0 +1,101 @@
+"""Reductions over axes: sums, products, extrema, and running sums.
+
+`axis` is None (all axes), an integer or a tuple; the public functions have made it one of these.
+"""
+
+from ..autograd.primitive import Constant, General, Linear
+from ..backend import define
+
+
+def restore(xp, g, shape, axis, keepdims):
+    """Give `g`, the cotangent of a reduction over `axis`, its reduced axes back with length one."""
+    if keepdims or g.ndim == len(shape):
+        return g
+    if axis is None:
+        return xp.reshape(g, (1,) * len(shape))
+    axes = {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
+    return xp.reshape(g, tuple(1 if i in axes else n for i, n in enumerate(shape)))
+
+
+def spread(xp, g, shape, axis, keepdims):
+    """The transpose of a sum over `axis`."""
+    return xp.broadcast_to(restore(xp, g, shape, axis, keepdims), shape)
+
+
+def count(shape, axis):
+    """How many elements a reduction over `axis` takes together."""
+    total = 1
+    for a in range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis:
+        total *= shape[a]
+    return total
+
+
+def winners(xp, g, y, x, axis, keepdims):
+    """The cotangent of max and min: shared equally by the elements that attain them."""
+    y = restore(xp, y, x.shape, axis, keepdims)
+    attains = xp.astype((x == y) | ((x != x) & (y != y)), g.dtype)
+    share = attains / xp.sum(attains, axis=axis, keepdims=True)
+    return restore(xp, g, x.shape, axis, keepdims) * share
+
+
+sum = Linear(lambda xp, g, _x, axis=None, keepdims=False: spread(xp, g, _x.shape, axis, keepdims))
+mean = Linear(
+    lambda xp, g, _x, axis=None, keepdims=False: spread(
+        xp, g / (count(_x.shape, axis) or 1), _x.shape, axis, keepdims
+    )
+)
+max = General(lambda xp, g, y, x, axis=None, keepdims=False: winners(xp, g, y, x, axis, keepdims))
+min = General(lambda xp, g, y, x, axis=None, keepdims=False: winners(xp, g, y, x, axis, keepdims))
+prod = General(lambda xp, g, y, x, axis=None, keepdims=False: products_of_others(xp, g, x, axis, keepdims))
+
+
+def products_of_others(xp, g, x, axis, keepdims):
+    """d prod / d x_i is the product of all other elements, computed without dividing, so zeros are no exception."""
+    ndim = x.ndim
+    axes = tuple(range(ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+    axes = tuple(a % ndim for a in axes)
+    rest = tuple(a for a in range(ndim) if a not in axes)
+    moved = xp.permute_dims(x, rest + axes)
+    flat = xp.reshape(moved, (*moved.shape[: len(rest)], count(x.shape, axes)))
+    ones = xp.ones_like(flat[..., :1])
+    before = xp.concat([ones, cumulative_product(xp, flat[..., :-1])], axis=-1)
+    after = xp.flip(xp.concat([ones, cumulative_product(xp, xp.flip(flat, axis=-1)[..., :-1])], axis=-1), axis=-1)
+    others = xp.reshape(before * after, moved.shape)
+    back = tuple((rest + axes).index(i) for i in range(ndim))
+    return restore(xp, g, x.shape, axes, keepdims) * xp.permute_dims(others, back)
+
+
+def cumulative_product(xp, x):
+    """Running product along the last axis, by doubling: log2(n) multiplications of whole arrays."""
+    n, step = x.shape[-1], 1
+    while step < n:
+        x = xp.concat([x[..., :step], x[..., step:] * x[..., :-step]], axis=-1)
+        step *= 2
+    return x
+
+
+cumulative_sum = Linear(
+    lambda xp, g, _x, axis: xp.flip(xp.cumulative_sum(xp.flip(g, axis=axis), axis=axis), axis=axis)
+)
+
+
+@define
+def logsumexp(xp, x, *, axis=None, keepdims=False):
+    """log(sum(exp(x))) without overflow; -inf where every element is -inf."""
+    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+    total = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
+    if keepdims:
+        return total
+    axes = tuple(range(x.ndim)) if axis is None else axis
+    return xp.squeeze(total, axis=axes)
+
+
+logsumexp = General(
+    lambda xp, g, y, x, axis=None, keepdims=False: restore(xp, g, x.shape, axis, keepdims)
+    * xp.exp(x - restore(xp, y, x.shape, axis, keepdims))
+)
+
+argmax, argmin = Constant(), Constant()
+all, any = Constant(), Constant()
+count_nonzero = Constant()

@@ -1,0 +1,607 @@
+"""Tensor: an engine's array, and its place in the recorded graph."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+
+from . import dtypes
+from .autograd.tape import Leaf, Node, recording
+from .backend import Device, backend_of, device, move
+from .errors import GradientError
+from .ops import ops
+
+
+class Tensor:
+    """An array of any engine that records how it was computed.
+
+    It follows the Python array API standard: operators, indexing, `shape`, `dtype`, `device` and the functions
+    of the `polymod` namespace behave as the standard says. Methods follow NumPy (`x.sum(axis=0)`).
+
+    `x[i] = v` and `x += v` give this Tensor a new array: they can be differentiated, and slices taken before
+    keep the old values.
+
+    Args:
+        data: a Tensor, an array of any engine (shared, not copied), a number, or nested lists of numbers.
+        dtype: the data type; by default that of `data`, and the default float dtype for Python floats.
+        device: where to put it; by default where `data` is, or the current device for Python numbers.
+        requires_grad: whether gradients with respect to it are wanted.
+
+    Attributes:
+        array: the engine's array, shared with the engine's own code without a copy.
+        node: its place in the graph, or None for a constant.
+    """
+
+    __slots__ = ("__weakref__", "array", "node")
+    __array_ufunc__ = None  # so that np.float64(2) * t reaches __rmul__ below
+    __array_priority__ = 1000
+
+    array: Any
+    node: Node | Leaf | None
+
+    def __init__(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> None:
+        source = ops.asarray(data, dtype=dtype, device=device)
+        self.array, self.node = source.array, source.node
+        if requires_grad:
+            self.requires_grad_()
+
+    # ------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.array.shape, dtype=np.int64))
+
+    @property
+    def dtype(self) -> dtypes.DType:
+        return dtypes.dtype(self.array.dtype)
+
+    @property
+    def device(self) -> Device:
+        backend = backend_of(self.array)
+        return Device(backend, backend.device_of(self.array))
+
+    @property
+    def T(self) -> Tensor:
+        """The transpose of a matrix; for other than two axes use `mT` or `permute_dims`."""
+        if self.ndim != 2:
+            raise ValueError(f"T needs two axes, received shape {self.shape}; use mT, or transpose(axes)")
+        return ops.permute_dims(self, (1, 0))
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged."""
+        return ops.matrix_transpose(self)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d Tensor")
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d Tensor")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        text = np.array2string(self._on_host(), separator=", ", prefix="tensor(")
+        notes = [] if self.dtype in (dtypes.default_float(), dtypes.int64, dtypes.bool_) else [f"dtype={self.dtype}"]
+        notes += [] if str(self.device) == "cpu" else [f"device={str(self.device)!r}"]
+        if type(self.node) is Node:
+            notes.append(f"from={self.node.primitive.name if self.node.primitive else 'a released graph'}")
+        elif self.node is not None:
+            notes.append("requires_grad=True")
+        return f"tensor({', '.join([text, *notes])})"
+
+    # -------------------------------------------------------------------------------------------- gradients
+
+    @property
+    def requires_grad(self) -> bool:
+        """True if gradients flow to this Tensor."""
+        return self.node is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """True if no recorded operation made this Tensor."""
+        return type(self.node) is not Node
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has gathered, of this Tensor's shape and dtype, or None."""
+        return self.node.grad if type(self.node) is Leaf else None
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if type(self.node) is not Leaf:
+            if value is None:
+                return
+            raise GradientError("only a leaf that requires grad has a grad; call requires_grad_() first")
+        if value is not None:
+            value = value if isinstance(value, Tensor) else ops.asarray(value)
+            if value.shape != self.shape:
+                raise GradientError(f"grad must have this Tensor's shape {self.shape}, received {value.shape}")
+        self.node.grad = value
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Ask (or stop asking) for the gradient of this leaf. Returns it."""
+        if requires_grad and self.node is None:
+            if self.dtype.kind not in "fc":
+                raise GradientError(f"only floating or complex Tensors can require grad, this one is {self.dtype}")
+            self.node = Leaf()
+        elif not requires_grad:
+            if type(self.node) is Node:
+                raise GradientError("a computed Tensor can't stop requiring grad; use detach() for its value alone")
+            self.node = None
+        return self
+
+    def detach(self) -> Tensor:
+        """The same array as a constant."""
+        return wrap(self.array)
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
+        """Add the gradient of this Tensor with respect to every leaf below it to that leaf's `grad`.
+
+        Args:
+            gradient: the gradient of whatever comes after, of this Tensor's shape; may be left out where this
+                Tensor has one element.
+            retain_graph: keep the recorded values, so that backward can be called again. Default: create_graph.
+            create_graph: record the gradients' own computation, for higher derivatives.
+
+        Raises:
+            GradientError: nothing was recorded, the graph was released, or `gradient` is missing or misshapen.
+        """
+        from .autograd.backward import backward  # it stands on Tensor
+
+        backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
+
+    def register_hook(self, hook: Any) -> Any:
+        """Call `hook(gradient)` when backward reaches this Tensor; what it returns, if anything, replaces it.
+
+        Returns a function that removes the hook.
+        """
+        if self.node is None:
+            raise GradientError("a hook needs a Tensor that requires grad")
+        hooks = self.node.hooks = self.node.hooks or []
+        hooks.append(hook)
+        return lambda: hooks.remove(hook) if hook in hooks else None
+
+    # ------------------------------------------------------------------------------------------ interchange
+
+    def _on_host(self) -> np.ndarray:
+        return backend_of(self.array).to_numpy(self.array)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.node is not None:
+            raise TypeError("this Tensor carries a gradient, which a NumPy array would lose; use .detach() first")
+        backend = backend_of(self.array)
+        if not backend.capabilities.host_access:
+            raise TypeError(
+                f"this Tensor is on {self.device}, not in host memory; use polymod.to_numpy(t) for an explicit copy"
+            )
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def numpy(self) -> np.ndarray:
+        """The values as a NumPy array that shares memory where the engine's arrays are in host memory.
+
+        Raises:
+            TypeError: the Tensor carries a gradient, or its array is not in host memory.
+        """
+        return np.asarray(self)
+
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
+        if self.node is not None:
+            raise BufferError("this Tensor carries a gradient, which DLPack would lose; use .detach() first")
+        source = self.array if hasattr(self.array, "__dlpack__") else np.asarray(self.array)
+        given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return source.__dlpack__(**{k: v for k, v in given.items() if v is not None})
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        source = self.array if hasattr(self.array, "__dlpack_device__") else np.asarray(self.array)
+        return source.__dlpack_device__()
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        import polymod
+
+        return polymod
+
+    def item(self) -> Any:
+        """The one element of this Tensor as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"only a Tensor of one element is a number, this one has shape {self.shape}")
+        return self._on_host().item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        return self._on_host().tolist()
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"only integer Tensors can be an index, this one is {self.dtype}")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def to(self, target: Any) -> Tensor:
+        """This Tensor on another device or backend ("cuda", "torch:cpu", a Device) or of another dtype.
+
+        Gradients flow back through the move. It is this Tensor itself where nothing changes.
+        """
+        try:
+            return ops.astype(self, dtypes.dtype(target), copy=False)
+        except TypeError:
+            return self.to_device(target)
+
+    def to_device(self, target: Any, /, *, stream: Any = None) -> Tensor:
+        """This Tensor on the device `target`; see `to`."""
+        target = device(target)
+        source = self.device
+        return self if source == target else ops.move(self, target=target, source=source)
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if type(self.node) is Node:
+            raise GradientError("a computed Tensor can't be deep-copied, for its graph would be shared; detach() it")
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        twin.array, twin.node = wrap(self.array).copy().array, None
+        if self.node is not None:
+            twin.node = Leaf()
+            twin.node.grad = None if self.grad is None else self.grad.detach().copy()
+        return twin
+
+    def __copy__(self) -> Tensor:
+        twin = type(self).__new__(type(self))
+        twin.array, twin.node = self.array, self.node
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if type(self.node) is Node:
+            raise GradientError("a computed Tensor can't be pickled, for its graph would be lost; detach() it first")
+        return _unpickle, (type(self), self._on_host(), str(self.device), self.dtype, self.requires_grad)
+
+    # -------------------------------------------------------------------------------------------- operators
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return ops.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._rebind(ops.setitem(self, key, value), "x[i] = v")
+
+    def _rebind(self, result: Tensor, what: str) -> Self:
+        if type(self.node) is Leaf:
+            if recording.get():
+                raise GradientError(
+                    f"{what} on a leaf that requires grad would put it out of backward's reach; to set values use "
+                    "`with polymod.no_grad():`, to compute with changed values start from x.copy()"
+                )
+            self.array = result.array
+        else:
+            self.array, self.node = result.array, result.node
+        return self
+
+    def __neg__(self) -> Tensor:
+        return ops.negative(self)
+
+    def __pos__(self) -> Tensor:
+        return ops.positive(self)
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return ops.bitwise_invert(self)
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __iadd__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.add(self, other)), "x += v")
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.subtract(other, self)
+
+    def __isub__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.subtract(self, other)), "x -= v")
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.multiply(other, self)
+
+    def __imul__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.multiply(self, other)), "x *= v")
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.divide(other, self)
+
+    def __itruediv__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.divide(self, other)), "x /= v")
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return ops.floor_divide(other, self)
+
+    def __ifloordiv__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.floor_divide(self, other)), "x //= v")
+
+    def __mod__(self, other: Any) -> Tensor:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return ops.remainder(other, self)
+
+    def __imod__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.remainder(self, other)), "x %= v")
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.pow(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.pow(other, self)
+
+    def __ipow__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.pow(self, other)), "x **= v")
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __imatmul__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.matmul(self, other)), "x @= v")
+
+    def __and__(self, other: Any) -> Tensor:
+        return ops.bitwise_and(self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return ops.bitwise_and(other, self)
+
+    def __iand__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.bitwise_and(self, other)), "x &= v")
+
+    def __or__(self, other: Any) -> Tensor:
+        return ops.bitwise_or(self, other)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return ops.bitwise_or(other, self)
+
+    def __ior__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.bitwise_or(self, other)), "x |= v")
+
+    def __xor__(self, other: Any) -> Tensor:
+        return ops.bitwise_xor(self, other)
+
+    def __rxor__(self, other: Any) -> Tensor:
+        return ops.bitwise_xor(other, self)
+
+    def __ixor__(self, other: Any) -> Self:
+        return self._rebind(_same_shape(self, ops.bitwise_xor(self, other)), "x ^= v")
+
+    def __lshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(self, other)
+
+    def __rlshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_left_shift(other, self)
+
+    def __rshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(self, other)
+
+    def __rrshift__(self, other: Any) -> Tensor:
+        return ops.bitwise_right_shift(other, self)
+
+    def __eq__(self, other: Any) -> Any:
+        return ops.equal(self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return ops.not_equal(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ops.less(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ops.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ops.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ops.greater_equal(self, other)
+
+    __hash__ = object.__hash__  # by identity: Tensors are keys of optimizers' states
+
+    # ------------------------------------------------------- methods, thin over the functions of the namespace
+
+    def sum(self, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+        return ops.sum(self, axis=axis, keepdims=keepdims, dtype=dtype)
+
+    def prod(self, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
+        return ops.prod(self, axis=axis, keepdims=keepdims, dtype=dtype)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.mean(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+        return ops.var(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def std(self, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+        return ops.std(self, axis=axis, correction=correction, keepdims=keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.min(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.argmax(self, axis=axis, keepdims=keepdims)
+
+    def argmin(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.argmin(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.any(self, axis=axis, keepdims=keepdims)
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.all(self, axis=axis, keepdims=keepdims)
+
+    def abs(self) -> Tensor:
+        return ops.abs(self)
+
+    def exp(self) -> Tensor:
+        return ops.exp(self)
+
+    def log(self) -> Tensor:
+        return ops.log(self)
+
+    def sqrt(self) -> Tensor:
+        return ops.sqrt(self)
+
+    def tanh(self) -> Tensor:
+        return ops.tanh(self)
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        return ops.clip(self, min, max)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """`x.reshape(2, 3)` or `x.reshape((2, 3))`; one size may be -1."""
+        return ops.reshape(self, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """The axes in another order, as NumPy's: `x.transpose(0, 2, 1)`, `x.transpose((0, 2, 1))`; reversed
+        without arguments.
+
+        Raises:
+            ValueError: two axes were given for an array of more: in torch that exchanges them, in NumPy it is an
+                incomplete order. Use `swapaxes(a, b)` for the former.
+        """
+        if len(axes) == 1 and not isinstance(axes[0], int):
+            axes = tuple(axes[0])
+        if len(axes) == 2 and self.ndim != 2:
+            a, b = axes
+            raise ValueError(
+                f"transpose({a}, {b}) on {self.ndim} axes has two readings: to exchange the two axes (as torch) use "
+                f"swapaxes({a}, {b}); to order all axes (as NumPy) name all {self.ndim}"
+            )
+        return ops.permute_dims(self, axes or tuple(reversed(range(self.ndim))))
+
+    def permute(self, *axes: Any) -> Tensor:
+        """The axes in another order; all must be named."""
+        return ops.permute_dims(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """Two axes exchanged."""
+        order = list(range(self.ndim))
+        order[axis1], order[axis2] = order[axis2], order[axis1]
+        return ops.permute_dims(self, tuple(order))
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        """The axes from `start_dim` to `end_dim`, both included, as one."""
+        return ops.flatten(self, start_dim=start_dim, end_dim=end_dim)
+
+    def ravel(self) -> Tensor:
+        return ops.reshape(self, (-1,))
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        """Without the axes of length one, or without `axis`, which must have length one."""
+        axes = tuple(i for i, n in enumerate(self.shape) if n == 1) if axis is None else axis
+        return ops.squeeze(self, axes)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Tensor:
+        return ops.astype(self, dtype, copy=copy)
+
+    def copy(self) -> Tensor:
+        """The same values in memory of their own; gradients flow through."""
+        return ops.copy(self)
+
+    clone = copy
+
+
+_new = Tensor.__new__
+
+
+def wrap(array: Any, node: Node | Leaf | None = None) -> Tensor:
+    """A Tensor of an engine's array, as it is."""
+    tensor = _new(Tensor)
+    tensor.array = array
+    tensor.node = node
+    return tensor
+
+
+def from_host(array: np.ndarray, target: Device) -> Tensor:
+    """A constant Tensor on `target` with the values of a NumPy array."""
+    return wrap(target.backend.from_numpy(array, target.native))
+
+
+def raw(x: Any) -> Any:
+    """The engine's array of a Tensor; anything else as it is."""
+    return x.array if isinstance(x, Tensor) else x
+
+
+def to_numpy(x: Any) -> np.ndarray:
+    """The values of a Tensor or of any engine's array as a NumPy array: an explicit copy to the host."""
+    array = raw(x)
+    return backend_of(array).to_numpy(array)
+
+
+def _same_shape(x: Tensor, result: Tensor) -> Tensor:
+    if result.shape != x.shape:
+        raise ValueError(f"an in-place operation can't change the shape {x.shape} of its target to {result.shape}")
+    return result if result.dtype == x.dtype else ops.astype(result, x.dtype)
+
+
+def _unpickle(cls: type, values: np.ndarray, where: str, dtype: dtypes.DType, requires_grad: bool) -> Tensor:
+    """Rebuild a pickled Tensor on its device; on the current one where that device does not exist."""
+    from .errors import BackendError
+
+    try:
+        target = device(where)
+    except BackendError:
+        target = device()
+    tensor = cls.__new__(cls)
+    tensor.array, tensor.node = move(target.backend.from_numpy(values, target.native), target), None
+    return tensor.requires_grad_() if requires_grad else tensor

@@ -1,0 +1,37 @@
+"""Every test runs on one engine, chosen by `pytest --backend NAME[:DEVICE]`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import polymod as pm
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend", default="numpy", help='engine that holds the arrays: numpy, cupy, torch, jax, strict, "strict:device1"'
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    pm.set_backend(config.getoption("--backend"))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    device = pm.current_device()
+    return f"polymod {pm.__version__} on {device} ({device.backend.name} {device.backend.version})"
+
+
+@pytest.fixture
+def engine() -> pm.Device:
+    """The device under test."""
+    return pm.current_device()
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Random numbers that are the same in every run of this test."""
+    seed = sum(map(ord, request.node.nodeid.split("::")[-1]))
+    print("seed", seed)  # pytest shows it where the test fails
+    return np.random.default_rng(seed)
