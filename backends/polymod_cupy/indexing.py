@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import cupy
+import numpy as np
 
 # CUDA adds atomically to few types. Narrower integers are summed in a wider type, whose low bits are the
 # narrow sum; truth values are counted.
@@ -20,7 +21,7 @@ _WIDER = {
 
 def index_add(x: cupy.ndarray, key: Any, values: Any) -> cupy.ndarray:
     with x.device:
-        if not isinstance(values, cupy.ndarray | int | float | complex):
+        if not isinstance(values, cupy.ndarray | int | float | complex | np.generic):
             raise TypeError(f"values must be a cupy.ndarray or a number, not {type(values).__qualname__}")
         values = cupy.asarray(values, dtype=x.dtype)
         if x.dtype.kind == "c":

@@ -55,7 +55,7 @@ def synchronize() -> None:
 backend = Backend(
     name="jax",
     xp=jnp,
-    array_types=(jax.Array,),
+    array_types=(jax.Array, jax.core.Tracer),  # the latter stand for arrays inside jax.jit
     devices=devices,
     from_numpy=from_numpy,
     to_numpy=to_numpy,

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def index(x: jax.Array, key: Any) -> jax.Array:
+def index(x: jax.Array, *, key: Any) -> jax.Array:
     check_integers(x.shape, key)
     return x[key]
 
 
-def index_set(x: jax.Array, key: Any, values: Any) -> jax.Array:
+def index_set(x: jax.Array, values: Any, *, key: Any) -> jax.Array:
     check_integers(x.shape, key)
     return x.at[key].set(jnp.asarray(values, dtype=x.dtype))
 

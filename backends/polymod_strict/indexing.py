@@ -19,11 +19,11 @@ def to_numpy(x: Any) -> np.ndarray:
     return np.array(x.to_device(HOST))
 
 
-def index(x: Any, key: Any) -> Any:
+def index(x: Any, *, key: Any) -> Any:
     return _like(x, to_numpy(x)[_on_host(x, key)])
 
 
-def index_set(x: Any, key: Any, values: Any) -> Any:
+def index_set(x: Any, values: Any, *, key: Any) -> Any:
     result = to_numpy(x)
     result[_on_host(x, key)] = _on_host(x, values)
     return _like(x, result)

@@ -13,23 +13,31 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
 import torch
 
 _SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
 _ALL = slice(None)
 
 
-def index(x: torch.Tensor, key: Any) -> torch.Tensor:
+def index(x: torch.Tensor, *, key: Any) -> torch.Tensor:
     x = x.detach()
-    if type(key) is int or (type(key) is torch.Tensor and key.dtype is torch.int64 and key.ndim):
+    if all(map(_agrees, key if isinstance(key, tuple) else (key,))):
         return x[key]
     flipped, basic, arrays = split(x, key)
     view = (x.flip(flipped) if flipped else x)[basic]
     return view[tuple(_ALL if a is None else a for a in arrays)] if arrays else view
 
 
-def index_set(x: torch.Tensor, key: Any, values: Any) -> torch.Tensor:
+def index_set(x: torch.Tensor, values: Any, *, key: Any) -> torch.Tensor:
     return _replaced(x, key, values, accumulate=False)
+
+
+def _agrees(part: Any) -> bool:
+    """True for what torch reads as NumPy does, if a key has nothing else in it."""
+    if isinstance(part, slice):
+        return part.step is None or part.step > 0
+    return part is None or part is Ellipsis or type(part) is int
 
 
 def index_add(x: torch.Tensor, key: Any, values: Any) -> torch.Tensor:
@@ -45,7 +53,7 @@ def _replaced(x: torch.Tensor, key: Any, values: Any, accumulate: bool) -> torch
     result = x.detach().flip(flipped) if flipped else x.detach().clone()
     view = result[basic]
     if arrays:
-        view.index_put_(arrays, values, accumulate=accumulate)
+        torch.ops.aten.index_put_(view, arrays, values, accumulate)  # Tensor.index_put_ takes no None
     elif accumulate:
         view += values
     else:
@@ -56,7 +64,7 @@ def _replaced(x: torch.Tensor, key: Any, values: Any, accumulate: bool) -> torch
 def _values(x: torch.Tensor, values: Any) -> torch.Tensor:
     if isinstance(values, torch.Tensor):
         return values.detach().to(x.dtype)
-    if not isinstance(values, bool | int | float | complex):
+    if not isinstance(values, int | float | complex | np.generic):
         raise TypeError(f"values must be a torch.Tensor or a number, not {type(values).__qualname__}")
     return torch.as_tensor(values, dtype=x.dtype, device=x.device)
 

@@ -1,5 +1,7 @@
 """polymod: neural networks and derivatives on any array library that speaks the Python array API standard."""
 
+import importlib
+
 from ._version import __version__
 from .dtypes import (
     bfloat16,
@@ -49,6 +51,20 @@ from .functions.elementwise import *  # noqa: F403
 from .functions.manipulation import *  # noqa: F403
 from .functions.statistical import *  # noqa: F403
 from .ops import ops
+from .random import manual_seed, rand, randint, randn, randperm
 from .tensor import Tensor, to_numpy
+from . import nn, optim, random  # isort: skip
 
 pi, e, inf, nan, newaxis = ops.pi, ops.e, ops.inf, ops.nan, None
+
+_lazy = {"data": None, "models": None, "load_file": "io", "save_file": "io"}
+
+
+def __getattr__(name: str):
+    """Parts that not every program needs are imported when they are first used."""
+    if name not in _lazy:
+        raise AttributeError(f"module 'polymod' has no attribute {name!r}")
+    home = _lazy[name]
+    if home is None:
+        return importlib.import_module(f".{name}", __name__)
+    return getattr(importlib.import_module(f".{home}", __name__), name)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 
 class PolymodError(Exception):
-    """Base class: `except polymod.PolymodError` catches whatever polymod itself refuses."""
+    """Base class: `except polymod.PolymodError` catches whatever polymod itself refuses.
+
+    `location` is set to the path and repr of the module it happened in, and is part of the text.
+    """
+
+    location = ""
+
+    def __str__(self) -> str:
+        return super().__str__() + self.location
 
 
 class BackendError(PolymodError, RuntimeError):

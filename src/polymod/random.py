@@ -124,10 +124,10 @@ class Generator:
             A host array of `shape` and of `dtype`: float16, float32 or float64, by default the default float.
 
         Raises:
-            ValueError: `low` is above `high`, or one of them is not finite.
+            ValueError: `low` is above `high`, or the width is not finite.
         """
         low, high = float(low), float(high)
-        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        if not (low <= high and math.isfinite(high - low)):
             raise ValueError(f"uniform: expected finite low <= high, not low={low}, high={high}")
         shape, dtype = _shape(shape), _floating(dtype)
         return philox.uniform(*self.next_draw(), shape, dtype, low, high)

@@ -10,6 +10,7 @@ from ..backend import backend_of
 from ..errors import GradientError
 from ..ops import ops
 from ..tensor import raw, wrap
+from .primitive import Cotangents, parts
 from .tape import Leaf, Node, recording
 
 _order = attrgetter("order")
@@ -118,8 +119,11 @@ def _pull(node: Node, g: Any, live: set | None, create_graph: bool) -> Any:
     primitive, inputs, parents = node.primitive, node.inputs, node.parents
     wanted = [p is not None and (live is None or p in live) for p in parents]
     if not create_graph:
-        return primitive.pull(backend_of(g).namespace, g, wanted, node.output, inputs, node.attrs)
-    output = None if node.output is None else wrap(node.output, node)
+        xp = backend_of(next(iter(g.values())) if type(g) is Cotangents else g).namespace
+        return primitive.pull(xp, g, wanted, node.output, inputs, node.attrs)
+    output = None
+    if node.output is not None:
+        output = parts(node.output, node) if type(node.output) is tuple else wrap(node.output, node)
     lifted = [wrap(x, p) if hasattr(x, "device") else x for x, p in zip(inputs, parents, strict=True)]
     return primitive.pull(ops, g, wanted, output, lifted, node.attrs)
 
@@ -182,10 +186,10 @@ def _leading_to(targets: set, nodes: list[Any]) -> set[Any]:
 
 def _run_hooks(node: Any, g: Any, create_graph: bool) -> Any:
     for hook in list(node.hooks):
-        seen = g if create_graph else wrap(g)
-        replaced = hook(seen)
+        plain = create_graph or type(g) is Cotangents
+        replaced = hook(g if plain else wrap(g))
         if replaced is not None:
-            g = replaced if create_graph else raw(replaced)
+            g = replaced if plain else raw(replaced)
     return g
 
 

@@ -6,6 +6,9 @@
     Joint         all cotangents at once, for operations that share work between them
     General       the cotangent for each input, anything else
 
+An operation whose result is a tuple is one node with a `part` node above it for each floating result; what its
+rule gets as `g` is a `Cotangents`.
+
 A rule takes the namespace `xp` of its arrays first, so it runs on an engine's arrays, and on Tensors when the
 backward pass itself is recorded. Then come, as the family says, the cotangent `g` of the result, the result `y`,
 the inputs, and the operation's attributes by keyword.
@@ -79,9 +82,17 @@ class Primitive:
         except Exception as error:
             explain(self.name, arrays, error)
             raise
+        if type(output) is tuple:
+            return self._several(output, arrays, parents, attrs, tracked)
         if tracked and recording.get():
             return wrap(output, self.record(output, arrays, parents, attrs, tracked))
         return wrap(output)
+
+    def _several(self, outputs: tuple, arrays: list, parents: list, attrs: dict, tracked: int) -> Any:
+        """The results of an operation that has several: one node for it, one above it for each floating result."""
+        if not (tracked and recording.get()):
+            return tuple(map(wrap, outputs))
+        return parts(outputs, self.record(outputs, arrays, parents, attrs, tracked))
 
     def _resolve(self, kinds: tuple[type, ...], arrays: Sequence[Any]) -> Callable[..., Any]:
         """The engine's implementation for inputs of these classes; remembered, so that it is found once."""
@@ -226,6 +237,35 @@ class Joint(Primitive):
 
     def pull(self, xp: Any, g: Any, wanted: Sequence[bool], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         return self.rules[0](xp, g, output, *inputs, **attrs)  # type: ignore[misc]
+
+
+class Cotangents(dict):
+    """The cotangents of an operation's several results by position; those that nothing depends on are absent."""
+
+    def __add__(self, other: Cotangents) -> Cotangents:
+        total = Cotangents(self)
+        for i, g in other.items():
+            total[i] = total[i] + g if i in total else g
+        return total
+
+
+class _Part(Primitive):
+    """One result of an operation that has several."""
+
+    def pull(self, xp: Any, g: Any, wanted: Sequence[bool], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
+        return [Cotangents({attrs["i"]: g})]
+
+
+_part = _Part()
+_part.name = "part"
+
+
+def parts(outputs: tuple, node: Node) -> tuple[Tensor, ...]:
+    """The results of `node` as Tensors; whole numbers and booleans carry no gradient."""
+    return tuple(
+        wrap(y, Node(_part, [node], None, [None], {"i": i}) if dtype_of(y.dtype).kind in "fc" else None)
+        for i, y in enumerate(outputs)
+    )
 
 
 class Constant(Primitive):

@@ -359,7 +359,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> T
     if x.dtype.kind == "c" and d.kind != "c":
         raise TypeError(f"{x.dtype} has no conversion to {d}; take real(x), imag(x) or abs(x)")
     source = x if d.kind in "fc" else x.detach()
-    return primitives["astype"](source, dtype=backend_of(x.array).dtype(d))
+    return primitives["cast"](source, dtype=backend_of(x.array).dtype(d))
 
 
 @ops.publish

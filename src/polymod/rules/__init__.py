@@ -6,11 +6,34 @@ name computes it, and `xp.<name>` calls it in rules and definitions.
 
 from ..autograd.primitive import Primitive
 from ..ops import ops
-from . import elementwise, indexing, linalg, manipulation, neural, reductions
+from . import (
+    convolution,
+    elementwise,
+    indexing,
+    linalg,
+    manipulation,
+    neural,
+    normalization,
+    pooling,
+    reductions,
+    several,
+)
 
 primitives: dict[str, Primitive] = {}
 
-for chapter in (elementwise, reductions, linalg, manipulation, indexing, neural):
+chapters = (
+    elementwise,
+    reductions,
+    linalg,
+    manipulation,
+    indexing,
+    neural,
+    several,
+    convolution,
+    pooling,
+    normalization,
+)
+for chapter in chapters:
     for name, value in vars(chapter).items():
         if isinstance(value, Primitive):
             value.name = name

@@ -13,7 +13,6 @@ flip = Linear(lambda xp, g, _x, axis: xp.flip(g, axis=axis))
 roll = Linear(lambda xp, g, _x, shift, axis: xp.roll(g, opposite(shift), axis=axis))
 tril = Linear(lambda xp, g, _x, k: xp.tril(g, k=k))
 triu = Linear(lambda xp, g, _x, k: xp.triu(g, k=k))
-astype = Linear(lambda xp, g, _x, dtype: xp.astype(real_if(xp, g, _x.dtype), _x.dtype))
 
 
 def inverse(axes):
@@ -29,6 +28,15 @@ def real_if(xp, g, dtype):
     """The real part of `g` where `dtype` is real."""
     complex_to_real = xp.isdtype(g.dtype, "complex floating") and not xp.isdtype(dtype, "complex floating")
     return xp.real(g) if complex_to_real else g
+
+
+@define
+def cast(xp, x, *, dtype):
+    """`astype` of the standard, which takes the dtype by position only."""
+    return xp.astype(x, dtype)
+
+
+cast = Linear(lambda xp, g, _x, dtype: xp.astype(real_if(xp, g, _x.dtype), _x.dtype))
 
 
 # the engines' concat and stack take a list; as primitives they take the arrays one by one

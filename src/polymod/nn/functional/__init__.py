@@ -1,0 +1,1 @@
+"""The functions behind the layers, under torch.nn.functional's names and argument order."""
