@@ -281,8 +281,9 @@ def test_integers_out_of_range_are_refused(place, key):
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ((0,) * 5, "has 4 axes, the key 5"),
+        ((0,) * 5, "too many indices"),
         ((..., ...), "only one Ellipsis"),
+        ((0,) * 4 + (np.array([0]),), "has 4 axes, the key 5"),
         (np.array([0.5]), "integers or bool, received torch.float64"),
         ("a", "str is no index"),
         (1.5, "float is no index"),

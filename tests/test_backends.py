@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import find
 
 import polymod.backend as registry
-from places import find
 from polymod.backend import (
     Backend,
     Device,

@@ -22,7 +22,8 @@ _ALL = slice(None)
 
 def index(x: torch.Tensor, *, key: Any) -> torch.Tensor:
     x = x.detach()
-    if all(map(_agrees, key if isinstance(key, tuple) else (key,))):
+    parts = key if isinstance(key, tuple) else (key,)
+    if all(map(_agrees, parts)) and parts.count(...) < 2:
         return x[key]
     flipped, basic, arrays = split(x, key)
     view = (x.flip(flipped) if flipped else x)[basic]

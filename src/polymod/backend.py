@@ -186,7 +186,7 @@ def _device_entries() -> dict[str, EntryPoint]:
 
 def backend_names() -> list[str]:
     """The names of all backends found, usable or not. Imports none of them."""
-    return sorted({*_entries(), *_loaded})
+    return sorted({*_entries(), *(name for name, backend in _loaded.items() if backend.is_engine)})
 
 
 def register_backend(backend: Backend) -> Backend:

@@ -73,7 +73,7 @@ every = {
         *(float16, bfloat16, float32, float64, complex64, complex128),
     )
 }
-_seen: dict[Any, DType] = {}
+_seen: dict[type, dict[Any, DType]] = {}  # by class first: dtypes of two engines must not be compared
 
 
 def dtype(x: Any) -> DType:
@@ -89,7 +89,7 @@ def dtype(x: Any) -> DType:
     if type(x) is DType:
         return x
     try:
-        return _seen[x]
+        return _seen[type(x)][x]
     except (KeyError, TypeError):
         pass
     if x is float or x is complex:  # not remembered: they follow the default, which may change
@@ -98,7 +98,7 @@ def dtype(x: Any) -> DType:
     found = found or every.get(_name(x))
     if found is None:
         raise TypeError(f"{x!r} is no data type; expected one of {', '.join(every)}")
-    _seen[x] = found
+    _seen.setdefault(type(x), {})[x] = found
     return found
 
 

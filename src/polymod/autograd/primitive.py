@@ -329,7 +329,7 @@ def common_owner(name: str, kinds: Sequence[type], arrays: Sequence[Any]) -> Bac
     """
     owners: dict[str, Backend] = {}
     for kind in dict.fromkeys(kinds):
-        if issubclass(kind, _numbers):
+        if issubclass(kind, _numbers) and not issubclass(kind, np.generic):  # np.float64 is a float, too
             continue
         owner = find_owner(kind)
         if owner is None:

@@ -35,7 +35,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     temporary = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}.tmp")
     text = {} if mode == "wb" else {"encoding": "utf-8", "newline": ""}
     try:
-        file = open(temporary, mode.replace("w", "x"), **text)  # noqa: SIM115 (closed below, before the rename)
+        file = open(temporary, mode.replace("w", "x"), **text)  # noqa: SIM115 - closed below
     except FileNotFoundError:
         raise DataError(f"can't write {path}: there is no folder {target.parent}; create it first") from None
     except OSError as error:

@@ -21,18 +21,31 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..tensor import to_numpy
 from .files import atomic_write
 
 DTYPES = {
-    **{"BOOL": "bool", "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64"},
-    **{"I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64"},
-    **{"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "C64": "complex64"},
+    "BOOL": "bool",
+    "U8": "uint8",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
+    "I8": "int8",
+    "I16": "int16",
+    "I32": "int32",
+    "I64": "int64",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F32": "float32",
+    "F64": "float64",
+    "C64": "complex64",
 }
 LARGEST_HEADER = 100_000_000  # bytes; the reference implementation's own limit
 
 _CODES = {name: code for code, name in DTYPES.items()}
-_STORED = {code: np.dtype("uint16" if code == "BF16" else name).newbyteorder("<") for code, name in
-DTYPES.items()}
+_STORED = {
+    code: np.dtype("<u2" if code == "BF16" else name).newbyteorder("<") for code, name in DTYPES.items()
+}
 
 
 def save_file(
@@ -52,13 +65,14 @@ def save_file(
     problems = []
     for name, value in tensors.items():
         try:
-            arrays[_checked_name(name)] = _host(value)
+            arrays[_name(name)] = _host(value)
         except (TypeError, ValueError) as error:
             problems.append(f"{name!r}: {error}")
     for key, text in (metadata or {}).items():
-        if not (isinstance(key, str) and isinstance(text, str)):
-            problems.append(f"metadata {key!r}: {text!r} ({type(text).__name__}); names and values must be
-            texts")
+        if not (_is_text(key) and _is_text(text)):
+            problems.append(
+                f"metadata {key!r}: {text!r}; names and values must be str, without lone surrogates"
+            )
     _raise_if(problems, f"can't write {path}")
 
     # The widest elements first, so that every array begins at a multiple of its item size.
@@ -72,7 +86,7 @@ def save_file(
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > LARGEST_HEADER:
-        raise DataError(f"can't write {path}: a header of {len(text)} bytes; readers take {LARGEST_HEADER} at most")
+        raise DataError(f"can't write {path}: its header takes {len(text)} bytes, over {LARGEST_HEADER}")
     with atomic_write(path) as file:
         file.write(len(text).to_bytes(8, "little"))
         file.write(text)
@@ -83,16 +97,17 @@ def save_file(
 def load_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Read a safetensors file as host arrays.
 
-    The arrays are read-only views of the mapped file: what is not used is not read, and loading costs no memory
-    until it is. Copy one to change it. Two exceptions are copies in memory: bfloat16 (BF16), which NumPy lacks, is
-    widened to float32, which holds every value exactly; and an array that begins at an odd place for its dtype.
+    The arrays are read-only views of the mapped file: what is not used is not read, and loading costs no
+    memory until it is. Copy one to change it. Two exceptions are copies in memory: bfloat16 (BF16), which
+    NumPy lacks, is widened to float32, which holds every value exactly; and an array that begins at an odd place
+    for its dtype.
 
     Returns:
         Arrays by name, in the header's order.
 
     Raises:
-        DataError: the file is missing, is no safetensors file, is cut short or damaged, or holds a dtype that has no
-            NumPy counterpart (the 8-bit floats and smaller). Every fault found in the header is listed.
+        DataError: the file is missing, is no safetensors file, is cut short or damaged, or holds a dtype that
+            NumPy lacks (the 8-bit floats and smaller). Every fault found in the header is listed.
     """
     data, entries, _ = _open(path)
     arrays, problems = {}, []
@@ -113,13 +128,17 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 # ---------------------------------------------------------------------------------------------------- writing
 
 
-def _checked_name(name: Any) -> str:
-    if not isinstance(name, str):
-        raise TypeError(f"a name must be a str, not {type(name).__name__}")
+def _name(name: Any) -> str:
+    if not _is_text(name):
+        raise TypeError("a name must be a str, without lone surrogates")
     if name == "__metadata__":
         raise ValueError("this name is the format's own")
-    name.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
     return name
+
+
+def _is_text(x: Any) -> bool:
+    """True for a str that UTF-8 can hold."""
+    return isinstance(x, str) and not any("\ud800" <= c <= "\udfff" for c in x)
 
 
 def _host(value: Any) -> np.ndarray:
@@ -129,8 +148,6 @@ def _host(value: Any) -> np.ndarray:
     elif isinstance(value, bool | int | float | complex | list | tuple | np.generic):
         array = np.asarray(value)
     else:
-        from ..tensor import to_numpy  # only Tensors and engines' arrays need it
-
         array = to_numpy(value)
     if array.dtype.name not in _CODES:
         raise TypeError(f"the format has no dtype {array.dtype}; it has {', '.join(_CODES)}")
@@ -154,7 +171,7 @@ def _open(path: str | os.PathLike[str]) -> tuple[np.ndarray, dict[str, Entry], d
             size = os.fstat(file.fileno()).st_size
             start = file.read(8)
             if len(start) < 8:
-                raise DataError(f"{path}: not a safetensors file: {size} bytes, the header's length alone takes 8")
+                raise DataError(f"{path}: not a safetensors file: it has {size} bytes, not even 8")
             length = int.from_bytes(start, "little")
             if length > min(size - 8, LARGEST_HEADER):
                 raise DataError(f"{path}: {_not_safetensors(start, length, size)}")
@@ -170,8 +187,8 @@ def _open(path: str | os.PathLike[str]) -> tuple[np.ndarray, dict[str, Entry], d
 
 
 def _not_safetensors(start: bytes, length: int, size: int) -> str:
-    if start.startswith(b"PK\x03\x04") or start.startswith(b"\x80\x02"):
-        return "a PyTorch checkpoint (zip or pickle), not a safetensors file; save it with safetensors.torch.save_file"
+    if start.startswith((b"PK\x03\x04", b"\x80\x02")):
+        return "a PyTorch checkpoint, not a safetensors file; save it again with safetensors.torch.save_file"
     limit = f"at most {LARGEST_HEADER} are allowed" if length > LARGEST_HEADER else f"the file has {size}"
     return f"not a safetensors file, or cut short: its header should take {length} bytes, but {limit}"
 
@@ -221,7 +238,7 @@ def _checked_entry(fields: Any) -> Entry:
         raise ValueError(f"data_offsets {_short(offsets)} are not [begin, end]")
     needed = math.prod(shape) * _STORED[code].itemsize
     if offsets[1] - offsets[0] != needed:
-        raise ValueError(f"{code} of shape {_short(shape)} takes {needed} bytes, its data_offsets span {_short(offsets)}")
+        raise ValueError(f"{code} of shape {_short(shape)} takes {needed} bytes, not {_short(offsets)}")
     return code, tuple(shape), offsets[0], offsets[1]
 
 
@@ -243,8 +260,9 @@ def _offset_problems(entries: dict[str, Entry], size: int) -> list[str]:
 
 
 def _view(data: np.ndarray, code: str, shape: tuple[int, ...], begin: int) -> np.ndarray:
-    """The array at `begin` of the data. ValueError where NumPy can't have that shape, or a bool is not 0 or 1."""
-    array = np.ndarray(shape, _STORED[code], data, begin) if 0 not in shape else np.empty(shape, _STORED[code])
+    """The array at `begin` of the data. ValueError if NumPy can't have its shape, or a bool is not 0 or 1."""
+    dtype = _STORED[code]
+    array = np.empty(shape, dtype) if 0 in shape else np.ndarray(shape, dtype, data, begin)
     if code == "BOOL" and array.size and array.view(np.uint8).max() > 1:
         raise ValueError("a BOOL is neither 0 nor 1")
     if code == "BF16":  # the upper half of a float32

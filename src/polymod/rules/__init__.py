@@ -7,16 +7,19 @@ name computes it, and `xp.<name>` calls it in rules and definitions.
 from ..autograd.primitive import Primitive
 from ..ops import ops
 from . import (
+    activation,
     convolution,
     elementwise,
+    embedding,
     indexing,
     linalg,
+    losses,
     manipulation,
-    neural,
     normalization,
     pooling,
     reductions,
     several,
+    special,
 )
 
 primitives: dict[str, Primitive] = {}
@@ -27,7 +30,10 @@ chapters = (
     linalg,
     manipulation,
     indexing,
-    neural,
+    special,
+    activation,
+    embedding,
+    losses,
     several,
     convolution,
     pooling,

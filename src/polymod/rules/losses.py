@@ -50,7 +50,8 @@ def reduced(xp, losses, share, reduction):
 
 def per_target(xp, g, share, reduction):
     """The cotangent of each target's loss, `share` included, for the cotangent `g` of the reduced loss."""
-    return g * (share / xp.sum(share)) if reduction == "mean" else g * share
+    # exactly 0 for what does not count, also where nothing does and the mean is 0 / 0
+    return xp.where(share == 0, 0, g * (share / xp.sum(share)) if reduction == "mean" else g * share)
 
 
 @define
@@ -139,8 +140,8 @@ def bce_with_logits(xp, x, target, pos_weight=1.0):
 
 
 def softplus_of_minus(xp, x):
-    """log(1 + exp(-x))"""
-    return xp.log1p(xp.exp(-xp.abs(x))) + xp.relu(-x)
+    """log(1 + exp(-x)); not by abs(x), whose derivative at 0 would spoil this one's."""
+    return xp.logaddexp(-x, xp.zeros((), dtype=x.dtype, device=x.device))
 
 
 bce_with_logits = Elementwise(
