@@ -1,8 +1,23 @@
-"""Faster NumPy spellings of a few operations."""
+"""The operations that NumPy's engine implements itself, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-kernels: dict[str, Callable[..., Any]] = {}
+from . import basic, convolution, normalization, optim, pooling
+
+kernels: dict[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (
+        *(basic.sum, basic.mean, basic.max, basic.min),
+        *(basic.matmul, basic.linear, basic.linear_weight_back, basic.linear_bias_back),
+        *(basic.relu, basic.relu_back),
+        *(basic.softmax, basic.softmax_back, basic.log_softmax),
+        *(convolution.conv, convolution.conv_input_back, convolution.conv_weight_back),
+        *(pooling.max_pool, pooling.max_pool_back, pooling.sum_pool, pooling.sum_pool_back),
+        *(normalization.layer_norm, normalization.layer_norm_back),
+        *(normalization.moments, normalization.batch_norm, normalization.batch_norm_back),
+        *(optim.sgd_step, optim.sgd_steps, optim.adam_step, optim.adam_steps),
+    )
+}

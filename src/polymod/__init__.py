@@ -53,11 +53,11 @@ from .functions.statistical import *  # noqa: F403
 from .ops import ops
 from .random import manual_seed, rand, randint, randn, randperm
 from .tensor import Tensor, to_numpy
-from . import nn, optim, random  # isort: skip
+from . import nn, random  # isort: skip
 
 pi, e, inf, nan, newaxis = ops.pi, ops.e, ops.inf, ops.nan, None
 
-_lazy = {"data": None, "models": None, "load_file": "io", "save_file": "io"}
+_lazy = {"data": None, "models": None, "optim": None, "load_file": "io", "save_file": "io"}
 
 
 def __getattr__(name: str):

@@ -342,4 +342,4 @@ def _drawn_as(dtype: Any) -> dtypes.DType:
 
 def _given(shape: tuple[Any, ...]) -> tuple[Any, ...]:
     """The shape of `rand(2, 3)` and of `rand((2, 3))`."""
-    return shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape

@@ -191,12 +191,13 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.node is not None:
             raise TypeError("this Tensor carries a gradient, which a NumPy array would lose; use .detach() first")
-        backend = backend_of(self.array)
-        if not backend.capabilities.host_access:
-            raise TypeError(
-                f"this Tensor is on {self.device}, not in host memory; use polymod.to_numpy(t) for an explicit copy"
-            )
-        return np.array(self.array, dtype=dtype, copy=copy)
+        not_on_host = f"this Tensor is on {self.device}, not in host memory; use polymod.to_numpy(t) for an explicit copy"
+        if not backend_of(self.array).capabilities.host_access:
+            raise TypeError(not_on_host)
+        try:
+            return np.array(self.array, dtype=dtype, copy=copy)
+        except (TypeError, RuntimeError) as error:  # an engine that has arrays on the host and elsewhere
+            raise TypeError(not_on_host) from error
 
     def numpy(self) -> np.ndarray:
         """The values as a NumPy array that shares memory where the engine's arrays are in host memory.

@@ -92,6 +92,9 @@ def sweep(
     nodes = reachable(cotangents)
     live = None if targets is None else _leading_to(targets, nodes)
     found: dict[Any, Any] = {}
+    held = cotangents.get
+    kind: Any = None
+    xp: Any = None
     token = recording.set(create_graph)
     try:
         for node in nodes:
@@ -100,14 +103,24 @@ def sweep(
                 continue
             if node.hooks:
                 g = _run_hooks(node, g, create_graph)
-            if (targets is None and type(node) is Leaf) or (targets is not None and node in targets):
+            is_leaf = type(node) is Leaf
+            if is_leaf if targets is None else node in targets:
                 found[node] = g if create_graph else wrap(g)
-            if type(node) is Leaf:
+            if is_leaf:
                 continue
-            for parent, c in zip(node.parents, _pull(node, g, live, create_graph), strict=False):
+            parents = node.parents
+            wanted = parents if live is None else [p in live for p in parents]
+            if create_graph:
+                pulled = _pull_recorded(node, g, wanted)
+            else:
+                if type(g) is not kind:  # rarely: a graph mostly stays on one engine
+                    kind = type(g)
+                    xp = backend_of(next(iter(g.values())) if kind is Cotangents else g).namespace
+                pulled = node.primitive.pull(xp, g, wanted, node.output, node.inputs, node.attrs)
+            for parent, c in zip(parents, pulled):  # noqa: B905 strict costs, and rules may give fewer
                 if c is not None and parent is not None:
-                    held = cotangents.get(parent)
-                    cotangents[parent] = c if held is None else held + c
+                    before = held(parent)
+                    cotangents[parent] = c if before is None else before + c
             if not retain:
                 node.release()
     finally:
@@ -115,17 +128,13 @@ def sweep(
     return found
 
 
-def _pull(node: Node, g: Any, live: set | None, create_graph: bool) -> Any:
-    primitive, inputs, parents = node.primitive, node.inputs, node.parents
-    wanted = [p is not None and (live is None or p in live) for p in parents]
-    if not create_graph:
-        xp = backend_of(next(iter(g.values())) if type(g) is Cotangents else g).namespace
-        return primitive.pull(xp, g, wanted, node.output, inputs, node.attrs)
-    output = None
-    if node.output is not None:
-        output = parts(node.output, node) if type(node.output) is tuple else wrap(node.output, node)
-    lifted = [wrap(x, p) if hasattr(x, "device") else x for x, p in zip(inputs, parents, strict=True)]
-    return primitive.pull(ops, g, wanted, output, lifted, node.attrs)
+def _pull_recorded(node: Node, g: Any, wanted: Sequence[Any]) -> Any:
+    """The cotangents of the node's inputs as Tensors, computed on the Tensors that the node was made from."""
+    inputs = [wrap(x, p) if hasattr(x, "device") else x for x, p in zip(node.inputs, node.parents, strict=True)]
+    output = node.output
+    if output is not None:
+        output = parts(output, node) if type(output) is tuple else wrap(output, node)
+    return node.primitive.pull(ops, g, wanted, output, inputs, node.attrs)
 
 
 def _seed(outputs: Sequence[Any], gradients: Sequence[Any], create_graph: bool) -> dict[Any, Any]:
@@ -158,20 +167,19 @@ def reachable(roots: Any) -> list[Any]:
     stack = list(seen)
     while stack:
         node = stack.pop()
-        if type(node) is Node:
-            if node.primitive is None:
-                raise GradientError(_RELEASED)
-            for i, parent in enumerate(node.parents):
-                if parent is None:
-                    continue
-                if type(parent) is Leaf and parent.stale and hasattr(node.inputs[i], "device"):
-                    raise GradientError(
-                        f"a leaf that {node.primitive.name} read was changed in place since (by an optimizer's step?); "
-                        "call backward before the step"
-                    )
-                if parent not in seen:
-                    seen.add(parent)
-                    stack.append(parent)
+        if type(node) is Node and node.primitive is None:
+            raise GradientError(_RELEASED)
+        for parent in node.parents:
+            if parent is None:
+                continue
+            if parent.overwritten > node.order:  # whatever was kept may be a view of it
+                raise GradientError(
+                    f"a leaf that {node.primitive.name} read was changed in place since, by an optimizer's step for "
+                    "example; call backward before the step"
+                )
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
     return sorted(seen, key=_order, reverse=True)
 
 

@@ -14,13 +14,15 @@ backward pass itself is recorded. Then come, as the family says, the cotangent `
 the inputs, and the operation's attributes by keyword.
 
 A parameter whose name begins with an underscore is not kept in memory: the rule gets its `Spec` (shape and
-dtype), or None in a family that has no use for it.
+dtype), or None where it does not read that parameter at all.
 """
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Iterable, Sequence
-from inspect import Parameter, signature
+from inspect import CO_VARARGS
+from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,11 +36,15 @@ from .tape import Node, Spec, recording
 Rule = Callable[..., Any] | None
 
 
-class Saving(NamedTuple):
-    """What a node keeps of the values it was made from."""
+DROP, SPEC, KEEP = range(3)
 
-    output: bool
-    inputs: tuple[bool, ...] | None  # None: all of them
+
+class Saving(NamedTuple):
+    """What a node keeps of the values it was made from: DROP, SPEC or KEEP for each."""
+
+    output: int
+    inputs: tuple[int, ...]
+    all_inputs: int | None  # the one of the three that holds for every input, if there is one
 
 
 class Primitive:
@@ -47,8 +53,7 @@ class Primitive:
     Positional arguments are arrays (Tensors, engine arrays, Python numbers); keywords are attributes.
     """
 
-    spec_inputs = True  # what is not kept is replaced by its Spec
-    rule_has_output = True
+    reads: tuple[str, ...] = ("xp", "g", "y")  # the parameters of a rule before the inputs
 
     def __init__(self, *rules: Rule) -> None:
         self.rules = rules
@@ -105,20 +110,24 @@ class Primitive:
     def record(self, output: Any, arrays: list, parents: list, attrs: dict, tracked: int) -> Node:
         """The node of this operation, with what its rules will read."""
         saving = self._savings.get((tracked, len(arrays))) or self._plan(tracked, len(arrays))
-        return Node(
-            self,
-            parents,
-            output if saving.output else None,
-            arrays if saving.inputs is None else self.save_inputs(output, arrays, saving.inputs),
-            attrs,
-        )
+        if saving.all_inputs == KEEP:
+            inputs = arrays
+        elif saving.all_inputs == DROP:
+            inputs = (None,) * len(arrays)
+        else:
+            inputs = self.save_inputs(output, arrays, saving.inputs)
+        return Node(self, parents, output if saving.output else None, inputs, attrs)
 
-    def save_inputs(self, output: Any, arrays: list, keep: tuple[bool, ...]) -> Any:
-        return [a if k or not hasattr(a, "dtype") else Spec(a) for a, k in zip(arrays, keep, strict=True)]
+    def save_inputs(self, output: Any, arrays: list, keep: tuple[int, ...]) -> Any:
+        """Each of the inputs as its rules want it; Python numbers as they are."""
+        return [
+            a if k == KEEP or not hasattr(a, "dtype") else Spec(a) if k == SPEC else None
+            for a, k in zip(arrays, keep, strict=True)
+        ]
 
     def _plan(self, tracked: int, count: int) -> Saving:
-        """Read from the rules' parameter names what they need, if the inputs in `tracked` carry gradients."""
-        needed: set[int] = set()  # 0 the output, 1.. the inputs
+        """Read from the rules' parameters what they need, if the inputs in `tracked` carry gradients."""
+        needs = [DROP] * (count + 1)  # of the output, then of the inputs
         for i in range(count):
             if tracked >> i & 1:
                 rule = self.rule(i)
@@ -127,21 +136,23 @@ class Primitive:
                         f"polymod.{self.name} has no derivative with respect to its input {i}; "
                         "detach() that input if its gradient is not wanted"
                     )
-                needed |= self._needs(rule, count)
-        inputs = tuple(i + 1 in needed for i in range(count))
-        saving = self._savings[tracked, count] = Saving(0 in needed, None if all(inputs) else inputs)
+                needs = list(map(max, needs, self._needs(rule, count)))
+        inputs = tuple(needs[1:])
+        saving = Saving(needs[0], inputs, inputs[0] if len(set(inputs)) == 1 else None)
+        self._savings[tracked, count] = saving
         return saving
 
-    def _needs(self, rule: Callable[..., Any], count: int) -> set[int]:
-        names = [
-            p.name for p in signature(rule).parameters.values() if p.kind is Parameter.POSITIONAL_OR_KEYWORD
-        ] + [p.name for p in signature(rule).parameters.values() if p.kind is Parameter.VAR_POSITIONAL] * count
-        names = names[self.leading :]  # past xp and g
-        if not self.rule_has_output:
-            names = ["_", *names]
-        return {i for i, name in enumerate(names[: count + 1]) if not name.startswith("_")}
-
-    leading = 2
+    def _needs(self, rule: Callable[..., Any], count: int) -> list[int]:
+        """What `rule` needs of the output and of each of `count` inputs."""
+        code: CodeType = rule.__code__
+        names = list(code.co_varnames[: code.co_argcount])
+        if code.co_flags & CO_VARARGS:
+            names += [code.co_varnames[code.co_argcount + code.co_kwonlyargcount]] * count
+        names = names[len(self.reads) - ("y" in self.reads) :]
+        if "y" not in self.reads:
+            names.insert(0, "_")
+        read = names_read(code)
+        return [KEEP if not n.startswith("_") else SPEC if n in read else DROP for n in names[: count + 1]]
 
     def rule(self, i: int) -> Rule:
         """The rule for input `i`."""
@@ -149,8 +160,8 @@ class Primitive:
 
     # ------------------------------------------------------------------------------------------- derivatives
 
-    def pull(self, xp: Any, g: Any, wanted: Sequence[bool], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
-        """The cotangents of the inputs for the cotangent `g` of the output; None where not wanted."""
+    def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
+        """The cotangents of the inputs for the cotangent `g` of the output; None for those not `wanted` (falsy)."""
         raise NotImplementedError
 
 
@@ -158,32 +169,50 @@ class Elementwise(Primitive):
     """Rules are the partial derivatives, `(xp, y, *inputs, **attrs)`; `one`, `minus_one` and `zero` stand for
     those constants. Inputs broadcast against each other."""
 
-    leading = 1
+    reads = ("xp", "y")
 
-    def save_inputs(self, output: Any, arrays: list, keep: tuple[bool, ...]) -> Any:
-        if len(arrays) == 1:
-            return arrays if keep[0] else (None,)
+    def _plan(self, tracked: int, count: int) -> Saving:
+        saving = super()._plan(tracked, count)
+        if count > 1 and saving.all_inputs == DROP:  # broadcasting is undone by what `save_inputs` leaves
+            saving = self._savings[tracked, count] = saving._replace(all_inputs=None)
+        return saving
+
+    def save_inputs(self, output: Any, arrays: list, keep: tuple[int, ...]) -> Any:
+        """An input that is not kept leaves its Spec if its cotangent must be summed or cast to fit it."""
         saved = []
         for a, k in zip(arrays, keep, strict=True):
-            if not k and hasattr(a, "dtype"):
+            if k != KEEP and hasattr(a, "dtype"):
                 a = None if a.shape == output.shape and a.dtype == output.dtype else Spec(a)
             saved.append(a)
         return saved
 
-    def pull(self, xp: Any, g: Any, wanted: Sequence[bool], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
+    def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
+        complex_valued = dtype_of(g.dtype).kind == "c"
+        several = len(inputs) > 1
         cotangents = []
         for partial, want, x in zip(self.rules, wanted, inputs, strict=False):
             if not want:
-                cotangents.append(None)
-                continue
-            if partial is one:
+                c = None
+            elif partial is one:
                 c = g
             elif partial is minus_one:
                 c = -g
+            elif partial is zero:
+                c = xp.zeros_like(g)  # also where g is infinite
             else:
-                c = g * conj(xp, partial(xp, output, *inputs, **attrs))  # type: ignore[misc]
-            cotangents.append(c if x is None or len(inputs) == 1 else fit(xp, c, x))
+                c = partial(xp, output, *inputs, **attrs)  # type: ignore[misc]
+                c = g * (conj(xp, c) if complex_valued else c)
+            cotangents.append(fit(xp, c, x) if several and want and x is not None else c)
         return cotangents
+
+
+def names_read(code: CodeType) -> set[str]:
+    """The local names that a function's code reads, also in functions inside it."""
+    names: set[str] = set(code.co_cellvars)
+    for instruction in dis.get_instructions(code):
+        if instruction.opname.startswith("LOAD_"):
+            names.update(instruction.argval if isinstance(instruction.argval, tuple) else [str(instruction.argval)])
+    return names
 
 
 def one(xp: Any, _y: Any, *_x: Any, **_attrs: Any) -> Any:
@@ -204,7 +233,7 @@ def zero(xp: Any, _y: Any, *_x: Any, **_attrs: Any) -> Any:
 class General(Primitive):
     """Rules are the cotangents, `(xp, g, y, *inputs, **attrs)`."""
 
-    def pull(self, xp: Any, g: Any, wanted: Sequence[bool], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
+    def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         return [
             rule(xp, g, output, *inputs, **attrs) if want and rule else None
             for rule, want in zip(self.rules, wanted, strict=False)
@@ -215,9 +244,9 @@ class Linear(Primitive):
     """Rules are the transposes, `(xp, g, *inputs, **attrs)`; the operation is linear in all inputs that have one,
     taken together, with the others held fixed."""
 
-    rule_has_output = False
+    reads = ("xp", "g")
 
-    def pull(self, xp: Any, g: Any, wanted: Sequence[bool], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
+    def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         return [
             rule(xp, g, *inputs, **attrs) if want and rule else None
             for rule, want in zip(self.rules, wanted, strict=False)
@@ -235,7 +264,7 @@ class Joint(Primitive):
     def rule(self, i: int) -> Rule:
         return self.rules[0]
 
-    def pull(self, xp: Any, g: Any, wanted: Sequence[bool], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
+    def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         return self.rules[0](xp, g, output, *inputs, **attrs)  # type: ignore[misc]
 
 
@@ -252,7 +281,7 @@ class Cotangents(dict):
 class _Part(Primitive):
     """One result of an operation that has several."""
 
-    def pull(self, xp: Any, g: Any, wanted: Sequence[bool], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
+    def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         return [Cotangents({attrs["i"]: g})]
 
 
@@ -312,7 +341,9 @@ def fit(xp: Any, g: Any, x: Any) -> Any:
 def conj(xp: Any, x: Any) -> Any:
     """The complex conjugate; real arrays and numbers as they are."""
     dtype = getattr(x, "dtype", None)
-    return xp.conj(x) if dtype is not None and dtype_of(dtype).kind == "c" else x
+    if dtype is None:
+        return x.conjugate()
+    return xp.conj(x) if dtype_of(dtype).kind == "c" else x
 
 
 # -------------------------------------------------------------------------------------------- engines and errors

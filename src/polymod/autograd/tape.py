@@ -6,7 +6,7 @@ and reference counting frees it as soon as the last Tensor that needs it is gone
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from itertools import count
@@ -24,6 +24,7 @@ class Node:
     """
 
     __slots__ = ("attrs", "hooks", "inputs", "order", "output", "parents", "primitive")
+    overwritten = -1  # see Leaf
 
     def __init__(self, primitive: Any, parents: list, output: Any, inputs: Any, attrs: dict) -> None:
         self.primitive = primitive
@@ -43,17 +44,24 @@ class Node:
 class Leaf:
     """The place of a Tensor that the user wants the gradient of; `grad` is where it gathers."""
 
-    __slots__ = ("grad", "hooks", "order", "stale")
+    __slots__ = ("grad", "hooks", "order", "overwritten")
     parents = ()
 
     def __init__(self) -> None:
         self.grad: Any = None
         self.hooks: list[Callable] | None = None
         self.order = next_order()
-        self.stale = False  # the array was overwritten in place since graphs were recorded on it
+        self.overwritten = -1  # when the array was last written in place; nodes of a lower order read other values
 
     def release(self) -> None:
         """Nothing is saved in a leaf."""
+
+
+def mark_overwritten(leaves: Iterable[Leaf]) -> None:
+    """Note that the arrays of `leaves` were written in place: backward through what was recorded before raises."""
+    now = next_order()
+    for leaf in leaves:
+        leaf.overwritten = now
 
 
 class Spec:

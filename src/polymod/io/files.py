@@ -24,7 +24,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         mode: "wb" for bytes or "w" for text (UTF-8, with line ends as written).
 
     Raises:
-        DataError: the file can't be created or renamed in that folder.
+        DataError: the file can't be created, finished or renamed in that folder. What the block itself raises
+            passes through.
         ValueError: another mode.
     """
     if mode not in ("wb", "w"):
@@ -33,9 +34,9 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     if target.is_dir():
         raise DataError(f"can't write {path}: it is a folder; give the name of a file in it")
     temporary = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}.tmp")
-    text = {} if mode == "wb" else {"encoding": "utf-8", "newline": ""}
+    encoding, newline = (None, None) if mode == "wb" else ("utf-8", "")
     try:
-        file = open(temporary, mode.replace("w", "x"), **text)  # noqa: SIM115 - closed below
+        file: IO[Any] = open(temporary, f"x{mode[1:]}", encoding=encoding, newline=newline)  # noqa: SIM115
     except FileNotFoundError:
         raise DataError(f"can't write {path}: there is no folder {target.parent}; create it first") from None
     except OSError as error:
@@ -43,8 +44,11 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     try:
         with file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise DataError(f"can't write {path}: {error.strerror}") from error
         try:
             os.replace(temporary, target)
         except OSError as error:

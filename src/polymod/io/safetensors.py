@@ -87,11 +87,14 @@ def save_file(
     text += b" " * (-len(text) % 8)
     if len(text) > LARGEST_HEADER:
         raise DataError(f"can't write {path}: its header takes {len(text)} bytes, over {LARGEST_HEADER}")
-    with atomic_write(path) as file:
-        file.write(len(text).to_bytes(8, "little"))
-        file.write(text)
-        for name in order:
-            file.write(_bytes(arrays[name]))
+    try:
+        with atomic_write(path) as file:
+            file.write(len(text).to_bytes(8, "little"))
+            file.write(text)
+            for name in order:
+                file.write(_bytes(arrays[name]))
+    except OSError as error:
+        raise DataError(f"can't write {path}: {error.strerror or error}") from error
 
 
 def load_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -99,8 +102,8 @@ def load_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
     The arrays are read-only views of the mapped file: what is not used is not read, and loading costs no
     memory until it is. Copy one to change it. Two exceptions are copies in memory: bfloat16 (BF16), which
-    NumPy lacks, is widened to float32, which holds every value exactly; and an array that begins at an odd place
-    for its dtype.
+    NumPy lacks, is widened to float32, which holds every value exactly; and an array that begins at an odd
+    place for its dtype.
 
     Returns:
         Arrays by name, in the header's order.
@@ -151,8 +154,10 @@ def _host(value: Any) -> np.ndarray:
         array = to_numpy(value)
     if array.dtype.name not in _CODES:
         raise TypeError(f"the format has no dtype {array.dtype}; it has {', '.join(_CODES)}")
-    little = array.dtype.newbyteorder("<") if array.dtype.isbuiltin == 1 else array.dtype
-    return np.asarray(array, dtype=little, order="C")
+    ours = (
+        array.dtype if array.dtype.isbuiltin == 2 else array.dtype.newbyteorder("<")
+    )  # 2: not NumPy's own dtype
+    return np.asarray(array, dtype=ours, order="C")
 
 
 def _bytes(array: np.ndarray) -> memoryview:

@@ -8,6 +8,7 @@ from ..autograd.primitive import Primitive
 from ..ops import ops
 from . import (
     activation,
+    attention,
     convolution,
     elementwise,
     embedding,
@@ -34,6 +35,7 @@ chapters = (
     activation,
     embedding,
     losses,
+    attention,
     several,
     convolution,
     pooling,

@@ -59,7 +59,7 @@ def log_softmax(xp, x, *, axis):
 # distribution function, and its approximation by tanh(TANH_SCALE (x + TANH_CUBE x**3)).
 
 TANH_SCALE, TANH_CUBE = sqrt(2 / pi), 0.044715
-SATURATED = 30.0  # |x| beyond which the slope is exactly 0 or 1; there x**3 would overflow sooner or later
+SATURATED = 50.0  # the slope is exactly 0 or 1 from |x| = 39 on, and further out x**3 would overflow
 
 
 @define

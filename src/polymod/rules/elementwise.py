@@ -1,6 +1,8 @@
 """Elementwise functions of the standard: y = f(x) or y = f(a, b), and their partial derivatives."""
 
+import cmath
 from math import log as ln
+from math import nan
 
 from ..autograd.primitive import Constant, Elementwise, General, fit, minus_one, one, zero
 
@@ -17,7 +19,7 @@ reciprocal = Elementwise(lambda xp, y, _x: -y * y)
 square = Elementwise(lambda xp, _y, x: 2 * x)
 pow = Elementwise(  # d/da is 0 where the exponent is 0; d/db is 0 at base 0, where log is -inf
     lambda xp, _y, a, b: power_partial(xp, a, b),
-    lambda xp, y, a, _b: y * xp.log(xp.where(a == 0, xp.ones_like(y), a)) if hasattr(a, "dtype") else y * ln(a),
+    lambda xp, y, a, _b: y * log_of_base(xp, y, a),
 )
 remainder = Elementwise(one, lambda xp, _y, a, b: -xp.floor(a / b))
 hypot = Elementwise(lambda xp, y, a, _b: a / y, lambda xp, y, _a, b: b / y)
@@ -30,7 +32,7 @@ log = Elementwise(lambda xp, _y, x: 1 / x)
 log1p = Elementwise(lambda xp, _y, x: 1 / (1 + x))
 log2 = Elementwise(lambda xp, _y, x: 1 / (LN2 * x))
 log10 = Elementwise(lambda xp, _y, x: 1 / (LN10 * x))
-logaddexp = Elementwise(lambda xp, y, a, _b: xp.exp(a - y), lambda xp, y, _a, b: xp.exp(b - y))
+logaddexp = Elementwise(lambda xp, _y, a, b: xp.sigmoid(a - b), lambda xp, _y, a, b: xp.sigmoid(b - a))
 sqrt = Elementwise(lambda xp, y, _x: 0.5 / y)  # inf at 0
 
 # trigonometric and hyperbolic
@@ -40,7 +42,9 @@ tan = Elementwise(lambda xp, y, _x: 1 + y * y)
 asin = Elementwise(lambda xp, _y, x: 1 / xp.sqrt(1 - x * x))
 acos = Elementwise(lambda xp, _y, x: -1 / xp.sqrt(1 - x * x))
 atan = Elementwise(lambda xp, _y, x: 1 / (1 + x * x))
-atan2 = Elementwise(lambda xp, _y, a, b: b / (a * a + b * b), lambda xp, _y, a, b: -a / (a * a + b * b))
+atan2 = Elementwise(  # 0 at the origin
+    lambda xp, _y, a, b: b / squared_radius(xp, a, b), lambda xp, _y, a, b: -a / squared_radius(xp, a, b)
+)
 sinh = Elementwise(lambda xp, _y, x: xp.cosh(x))
 cosh = Elementwise(lambda xp, _y, x: xp.sinh(x))
 tanh = Elementwise(lambda xp, y, _x: 1 - y * y)
@@ -48,8 +52,7 @@ asinh = Elementwise(lambda xp, _y, x: 1 / xp.sqrt(x * x + 1))
 acosh = Elementwise(lambda xp, _y, x: 1 / (xp.sqrt(x - 1) * xp.sqrt(x + 1)))
 atanh = Elementwise(lambda xp, _y, x: 1 / (1 - x * x))
 
-# steps: 0 wherever they have a derivative
-sign = Elementwise(zero)
+# steps: 0 everywhere (so is the sign of real numbers, below)
 floor = Elementwise(zero)
 ceil = Elementwise(zero)
 trunc = Elementwise(zero)
@@ -62,7 +65,23 @@ def power_partial(xp, a, b):
     """b * a ** (b - 1), and 0 where b is 0, also at a = 0."""
     if not hasattr(b, "dtype"):  # a number
         return 1 if b == 1 else 2 * a if b == 2 else 0 if b == 0 else b * a ** (b - 1)
-    return b * a ** xp.where(b == 0, xp.ones_like(b), b - 1)
+    return b * a ** xp.where((a == 0) & (b == 0), 1, b - 1)
+
+
+def log_of_base(xp, y, a):
+    """log(a), but 0 at a = 0."""
+    if hasattr(a, "dtype"):
+        return xp.log(xp.where(a == 0, 1, a))
+    if a == 0:
+        return 0
+    is_complex = isinstance(a, complex) or xp.isdtype(y.dtype, "complex floating")
+    return cmath.log(a) if is_complex else ln(a) if a > 0 else nan
+
+
+def squared_radius(xp, a, b):
+    """a * a + b * b, and 1 at the origin, for what is to be 0 there."""
+    total = a * a + b * b
+    return xp.where(total == 0, 1, total)
 
 
 def share(xp, winner, other, dtype):
@@ -81,12 +100,26 @@ def extremum(left, right):
 maximum = extremum(lambda a, b: a > b, lambda a, b: b > a)
 minimum = extremum(lambda a, b: a < b, lambda a, b: b < a)
 abs = General(lambda xp, g, _y, x: absolute_cotangent(xp, g, x))
-clip = General(lambda xp, g, _y, x, *bounds: xp.where(within(xp, x, *bounds), g, 0))
+clip = General(
+    lambda xp, g, _y, x, low, high: fit(xp, xp.where(within(xp, x, low, high), g, 0), x),
+    lambda xp, g, _y, x, low, high: fit(xp, xp.where(below(xp, x, low, high), g, 0), low),
+    lambda xp, g, _y, x, low, high: fit(xp, xp.where(x > high, g, 0), high),
+)
+sign = General(lambda xp, g, y, x: sign_cotangent(xp, g, y, x))
 
 
 def absolute_cotangent(xp, g, x):
     """g * x / |x|, and 0 at 0; g is real where x is complex."""
     return xp.astype(g, x.dtype, copy=False) * xp.sign(x)
+
+
+def sign_cotangent(xp, g, y, x):
+    """0 for real x; x / |x| of complex x turns with x: the part of g across y, divided by |x|, and 0 at 0."""
+    if not xp.isdtype(x.dtype, "complex floating"):
+        return xp.zeros_like(g)
+    size = xp.abs(x)
+    along = xp.real(xp.conj(y) * g)
+    return xp.where(size == 0, 0, (g - along * y) / xp.where(size == 0, 1, size))
 
 
 def within(xp, x, low, high):
@@ -97,6 +130,11 @@ def within(xp, x, low, high):
     if high is not None:
         inside = inside & (x <= high)
     return inside
+
+
+def below(xp, x, low, high):
+    """True where clipping gives `low`; where the bounds contradict each other it gives `high`."""
+    return x < low if high is None else (x < low) & (low <= high)
 
 
 # choice: the branch not taken gets exactly 0, whatever its value

@@ -1,6 +1,6 @@
 """Products of matrices and vectors."""
 
-from ..autograd.primitive import Bilinear, Linear, conj, unbroadcast
+from ..autograd.primitive import Bilinear, Linear, conj, fit
 from ..backend import define
 
 
@@ -18,7 +18,7 @@ def matmul_left(xp, g, _a, b):
         c = xp.squeeze(xp.matmul(xp.expand_dims(g, axis=-2), xp.matrix_transpose(b)), axis=-2)
     else:
         c = xp.matmul(g, xp.matrix_transpose(b))
-    return unbroadcast(xp, c, _a.shape)
+    return fit(xp, c, _a)
 
 
 def matmul_right(xp, g, a, _b):
@@ -30,14 +30,14 @@ def matmul_right(xp, g, a, _b):
         c = xp.squeeze(xp.matmul(xp.matrix_transpose(a), xp.expand_dims(g, axis=-1)), axis=-1)
     else:
         c = xp.matmul(xp.matrix_transpose(a), g)
-    return unbroadcast(xp, c, _b.shape)
+    return fit(xp, c, _b)
 
 
 matmul = Bilinear(matmul_left, matmul_right)
 matrix_transpose = Linear(lambda xp, g, _x: xp.matrix_transpose(g))
 vecdot = Bilinear(  # sum(conj(a) * b): linear in conj(a)
-    lambda xp, g, _a, b, axis=-1: unbroadcast(xp, conj(xp, xp.expand_dims(g, axis=axis)) * b, _a.shape),
-    lambda xp, g, a, _b, axis=-1: unbroadcast(xp, xp.expand_dims(g, axis=axis) * a, _b.shape),
+    lambda xp, g, _a, b, axis=-1: fit(xp, conj(xp, xp.expand_dims(g, axis=axis)) * b, _a),
+    lambda xp, g, a, _b, axis=-1: fit(xp, xp.expand_dims(g, axis=axis) * a, _b),
 )
 
 
@@ -51,13 +51,25 @@ def linear(xp, x, weight, bias=None):
     return y if bias is None else y + bias
 
 
+@define
+def linear_weight_back(xp, g, x):
+    """The cotangent of `linear`'s weight: g.T @ x, with all axes but the last taken as one."""
+    return xp.matmul(xp.matrix_transpose(rows(xp, g)), conj(xp, rows(xp, x)))
+
+
+@define
+def linear_bias_back(xp, g):
+    """The cotangent of `linear`'s bias: g summed over all axes but the last."""
+    return xp.sum(rows(xp, g), axis=0)
+
+
 def rows(xp, x):
     """All axes but the last as one."""
     return x if x.ndim == 2 else xp.reshape(x, (-1, x.shape[-1]))
 
 
 linear = Bilinear(
-    lambda xp, g, _x, weight, *_bias: xp.matmul(g, conj(xp, weight)),
-    lambda xp, g, x, _weight, *_bias: xp.matmul(xp.matrix_transpose(rows(xp, g)), conj(xp, rows(xp, x))),
-    lambda xp, g, _x, _weight, _bias: xp.sum(rows(xp, g), axis=0),
+    lambda xp, g, _x, weight, *_bias: fit(xp, xp.matmul(g, conj(xp, weight)), _x),
+    lambda xp, g, x, _weight, *_bias: fit(xp, xp.linear_weight_back(g, x), _weight),
+    lambda xp, g, _x, _weight, _bias: fit(xp, xp.linear_bias_back(g), _bias),
 )

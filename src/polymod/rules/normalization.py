@@ -40,7 +40,7 @@ def layer_norm_back(xp, g, x, weight, *, axes, eps):
     return dx, dweight, xp.sum(g, axis=rest)
 
 
-def layer_norm_rule(xp, g, _y, x, weight, _bias, axes, eps):
+def layer_norm_rule(xp, g, _y, x, weight=None, _bias=None, *, axes, eps):
     return xp.layer_norm_back(g, x, weight, axes=axes, eps=eps)
 
 
@@ -102,7 +102,7 @@ def batch_norm_back(xp, g, x, statistics, weight, *, eps):
     return dx * scale, None if weight is None else dweight, dbias
 
 
-def batch_norm_rule(xp, g, _y, x, statistics, weight, _bias, eps):
+def batch_norm_rule(xp, g, _y, x, statistics, weight=None, _bias=None, *, eps):
     dx, dweight, dbias = xp.batch_norm_back(g, x, statistics, weight, eps=eps)
     return dx, None, dweight, dbias
 

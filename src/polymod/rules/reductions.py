@@ -3,7 +3,7 @@
 `axis` is None (all axes), an integer or a tuple; the public functions have made it one of these.
 """
 
-from ..autograd.primitive import Constant, General, Linear
+from ..autograd.primitive import Constant, General, Linear, conj
 from ..backend import define
 
 
@@ -62,7 +62,7 @@ def products_of_others(xp, g, x, axis, keepdims):
     after = xp.flip(xp.concat([ones, cumulative_product(xp, xp.flip(flat, axis=-1)[..., :-1])], axis=-1), axis=-1)
     others = xp.reshape(before * after, moved.shape)
     back = tuple((rest + axes).index(i) for i in range(ndim))
-    return restore(xp, g, x.shape, axes, keepdims) * xp.permute_dims(others, back)
+    return restore(xp, g, x.shape, axes, keepdims) * conj(xp, xp.permute_dims(others, back))
 
 
 def cumulative_product(xp, x):

@@ -43,7 +43,7 @@ def max_pool2d(
         ShapeError: the input has another number of axes, or is smaller than the window.
         ValueError: an argument has a value that no pooling has.
     """
-    size, stride, pads = _geometry(kernel_size, stride, padding)
+    size, stride, pads = geometry(kernel_size, stride, padding)
     dilation = per_axis(dilation, 2, "dilation", 1)
     batch, single = _batch("max_pool2d", input)
     pairs = _windows("max_pool2d", raw(batch).shape[2:], size, stride, pads, dilation, ceil_mode)
@@ -75,7 +75,7 @@ def avg_pool2d(
         ShapeError: the input has another number of axes, or is smaller than the window.
         ValueError: an argument has a value that no pooling has.
     """
-    size, stride, pads = _geometry(kernel_size, stride, padding)
+    size, stride, pads = geometry(kernel_size, stride, padding)
     if divisor_override == 0:
         raise ValueError("divisor_override must not be 0")
     batch, single = _batch("avg_pool2d", input)
@@ -107,9 +107,7 @@ def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | N
     Raises:
         ShapeError: the input has another number of axes.
     """
-    wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
-    if len(wanted) != 2 or not all(o is None or (isinstance(o, int) and o > 0) for o in wanted):
-        raise ValueError(f"output_size must be a positive integer, None, or two of these; received {output_size!r}")
+    wanted = adaptive_sizes(output_size)
     batch, single = _batch("adaptive_avg_pool2d", input)
     n, c, *spatial = raw(batch).shape
     outputs = [size if o is None else o for o, size in zip(wanted, spatial, strict=True)]
@@ -123,6 +121,18 @@ def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | N
     return _unbatch(ops.matmul(left, ops.matmul(batch, ops.matrix_transpose(right))), single)
 
 
+def adaptive_sizes(output_size: Any) -> tuple[int | None, int | None]:
+    """`output_size`, an integer, None or one of these per axis, as a tuple.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    wanted = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * 2
+    if len(wanted) != 2 or not all(o is None or (isinstance(o, int) and o > 0) for o in wanted):
+        raise ValueError(f"output_size must be a positive integer, None, or two of these; received {output_size!r}")
+    return wanted
+
+
 def _averaging(x: Any, n: int, outputs: int) -> Tensor:
     """The matrix (outputs, n) whose product takes the mean over each of `outputs` windows."""
     rows = np.zeros((outputs, n))
@@ -133,7 +143,12 @@ def _averaging(x: Any, n: int, outputs: int) -> Tensor:
     return ops.asarray(rows.tolist(), dtype=place.dtype, device=place.device)
 
 
-def _geometry(kernel_size: Any, stride: Any, padding: Any) -> tuple[Sizes, Sizes, Sizes]:
+def geometry(kernel_size: Any, stride: Any, padding: Any) -> tuple[Sizes, Sizes, Sizes]:
+    """The window's size, stride and padding, each with an entry per axis.
+
+    Raises:
+        TypeError, ValueError: they are not what a pooling takes.
+    """
     size = per_axis(kernel_size, 2, "kernel_size", 1)
     stride = size if stride is None else per_axis(stride, 2, "stride", 1)
     pads = per_axis(padding, 2, "padding", 0)

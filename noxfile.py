@@ -1,0 +1,95 @@
+"""The checks: `nox` runs all but the benchmarks, as CI does; `nox -s "tests(engine='numpy')"` runs one engine's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.sessions = ["lint", "types", "engines", "tests", "build"]
+nox.options.reuse_existing_virtualenvs = True
+
+ROOT = Path(__file__).parent
+ENGINES = ["numpy", "strict", "strict:device1", "torch", "jax", "cupy"]
+PYTHON = ROOT / ".nox" / "engines" / "bin" / "python"  # one environment with every engine serves all of `tests`
+
+
+def cupy_package(session: nox.Session) -> str | None:
+    """What to install for CuPy: the real one where there is a GPU, CuPy-on-CPU where its wheel is at hand."""
+    if shutil.which("nvidia-smi") and subprocess.run(["nvidia-smi"], capture_output=True).returncode == 0:
+        return "cupy-cuda13x"
+    given = os.environ.get("POLYMOD_CUPY_WHEEL")
+    wheels = [Path(given)] if given else sorted((ROOT.parent / "shared/cupy_cpu/dist").glob("cupy-*+cpu-*.whl"))
+    if wheels and wheels[-1].exists():
+        return str(wheels[-1])
+    session.log(
+        "cupy: left out, for there is neither a GPU nor a CuPy-on-CPU wheel "
+        "(set POLYMOD_CUPY_WHEEL, or lay it under ../shared/cupy_cpu/dist)"
+    )
+    return None
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style: ruff's checks and its formatting."""
+    session.install("ruff==0.17.6")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types: mypy, strict, on src/polymod."""
+    session.install("mypy==2.4.1", "-e", ".[train]")
+    session.run("mypy", "src/polymod")
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """One environment with polymod and every engine that can be installed here."""
+    session.install("-e", ".[test,torch,jax,strict]")
+    cupy = cupy_package(session)
+    if cupy:
+        session.install(cupy)
+
+
+@nox.session(venv_backend="none", requires=["engines"])
+@nox.parametrize("engine", ENGINES)
+def tests(session: nox.Session, engine: str) -> None:
+    """The test suite with its arrays on one engine."""
+    if engine == "cupy" and not cupy_package(session):
+        session.skip("cupy: neither a GPU nor a CuPy-on-CPU wheel")
+    environment = {
+        "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
+        "CUPY_CACHE_DIR": os.environ.get("CUPY_CACHE_DIR", str(ROOT / ".cache" / "cupy")),
+        "MPLBACKEND": "Agg",
+    }
+    workers = session.posargs or ["-n", "2", "--dist", "loadfile"]
+    session.run(str(PYTHON), "-m", "pytest", "-q", "--backend", engine, *workers, env=environment, external=True)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The wheel and the sdist install into a clean environment and run the main job."""
+    session.install("build")
+    out = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(out), ".")
+    for archive in sorted(out.iterdir()):
+        session.run("python", "-m", "venv", "--clear", str(out.parent / "clean"), silent=True)
+        python = str(out.parent / "clean" / "bin" / "python")
+        session.run(python, "-m", "pip", "install", "-q", str(archive), external=True)
+        with session.chdir(session.create_tmp()):
+            session.run(python, "-m", "polymod", "train", "--model", "mlp", "--epochs", "2", external=True)
+            session.run(python, "-m", "polymod", "backends", external=True)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """The benchmarks, against the peers that can be installed."""
+    session.install("-e", ".[train,torch,jax,strict]", "autograd", "mygrad")
+    session.run("python", "-m", "benchmarks", *session.posargs)

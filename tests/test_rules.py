@@ -1,0 +1,482 @@
+"""Every derivative rule against finite differences, twice, and against torch; the derivatives at kinks and poles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from samples import Sample, complex_table, table
+
+import polymod as pm
+from polymod.autograd.primitive import Constant
+from polymod.rules import primitives
+
+cases = [(name, i) for name, samples in table.items() for i in range(len(samples))]
+complex_cases = [(name, i) for name, samples in complex_table.items() for i in range(len(samples))]
+each_sample = pytest.mark.parametrize(("name", "i"), cases, ids=[f"{n}-{i}" for n, i in cases])
+each_complex = pytest.mark.parametrize(("name", "i"), complex_cases, ids=[f"{n}-{i}" for n, i in complex_cases])
+
+STEP = 1e-3  # of the fourth-order differences below: their error is of the order of 1e-12
+
+
+def test_every_primitive_with_rules_has_a_sample():
+    with_rules = {name for name, p in primitives.items() if not isinstance(p, Constant)}
+    assert with_rules == set(table)
+
+
+def here(x: Any) -> Any:
+    """Attributes with the engine's arrays for NumPy's."""
+    if isinstance(x, tuple):
+        return tuple(map(here, x))
+    return pm.tensor(x).array if isinstance(x, np.ndarray) else x
+
+
+def attributes(sample: Sample) -> dict[str, Any]:
+    attrs = sample.attrs(pm.current_device()) if callable(sample.attrs) else sample.attrs
+    return {k: here(v) for k, v in attrs.items()}
+
+
+class Function:
+    """A primitive with one sample's attributes, as a function of host arrays."""
+
+    def __init__(self, name: str, sample: Sample) -> None:
+        self.call, self.attrs = sample.call or primitives[name], attributes(sample)
+
+    def run(self, inputs: Sequence[Any], tracked: Sequence[int] = ()) -> tuple[list[Any], tuple[pm.Tensor, ...]]:
+        """The inputs as Tensors, those in `tracked` requiring grad, and the floating results."""
+        xs = [
+            pm.tensor(x, requires_grad=i in tracked) if isinstance(x, np.ndarray) else x for i, x in enumerate(inputs)
+        ]
+        results = self.call(*xs, **self.attrs)
+        results = results if isinstance(results, tuple) else (results,)
+        return xs, tuple(y for y in results if y.dtype.kind in "fc")
+
+    def values(self, inputs: Sequence[Any]) -> list[np.ndarray]:
+        return [pm.to_numpy(y) for y in self.run(inputs)[1]]
+
+    def gradients(self, inputs: Sequence[Any], tracked: Sequence[int], weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The gradients of sum(conj(weights) * results) at the tracked inputs."""
+        xs, ys = self.run(inputs, tracked)
+        ws = [pm.tensor(w, device=y.device) for w, y in zip(weights, ys, strict=True)]
+        found = pm.autograd.grad(ys, [xs[i] for i in tracked], ws, allow_unused=True)
+        return [zeros_for(inputs[i]) if g is None else pm.to_numpy(g) for i, g in zip(tracked, found, strict=True)]
+
+    def second(
+        self,
+        inputs: Sequence[Any],
+        tracked: Sequence[int],
+        weights: Sequence[np.ndarray],
+        directions: Sequence[np.ndarray],
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The gradients of sum(directions * gradients) at the tracked inputs and at the weights."""
+        xs, ys = self.run(inputs, tracked)
+        ws = [pm.tensor(w, device=y.device, requires_grad=True) for w, y in zip(weights, ys, strict=True)]
+        wanted = [xs[i] for i in tracked]
+        first = pm.autograd.grad(ys, wanted, ws, create_graph=True, allow_unused=True)
+        pairs = [(g, pm.tensor(u)) for g, u in zip(first, directions, strict=True) if g is not None and g.requires_grad]
+        hosts = [*(inputs[i] for i in tracked), *weights]
+        found: Sequence[Any] = [None] * len(hosts)
+        if pairs:
+            gs, us = zip(*pairs, strict=True)
+            found = pm.autograd.grad(gs, [*wanted, *ws], us, allow_unused=True)
+        values = [zeros_for(x) if g is None else pm.to_numpy(g) for g, x in zip(found, hosts, strict=True)]
+        return values[: len(wanted)], values[len(wanted) :]
+
+
+def zeros_for(x: np.ndarray) -> np.ndarray:
+    return np.zeros_like(x)
+
+
+def like(rng: np.random.Generator, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Random arrays of the same shapes and dtypes."""
+    return [
+        np.asarray(rng.normal(size=a.shape) + (1j * rng.normal(size=a.shape) if a.dtype.kind == "c" else 0), a.dtype)
+        for a in arrays
+    ]
+
+
+def dot(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
+    """The real inner product."""
+    return sum(float(np.sum(np.conj(x) * y).real) for x, y in zip(a, b, strict=True))
+
+
+def slope(f: Any) -> float:
+    """df/dt at 0 by fourth-order central differences."""
+    return (8 * (f(STEP) - f(-STEP)) - (f(2 * STEP) - f(-2 * STEP))) / (12 * STEP)
+
+
+def moved(inputs: Sequence[Any], tracked: Sequence[int], directions: Sequence[np.ndarray], t: float) -> list[Any]:
+    result = list(inputs)
+    for i, v in zip(tracked, directions, strict=True):
+        result[i] = np.asarray(inputs[i] + t * v)
+    return result
+
+
+def agree(found: float, expected: float, parts: Sequence[np.ndarray]) -> None:
+    scale = max(1.0, sum(float(np.sum(np.abs(p))) for p in parts))
+    assert abs(found - expected) <= 1e-7 * scale, f"{found} from the rule, {expected} from differences"
+
+
+def check(name: str, sample: Sample, rng: np.random.Generator, second: bool = True) -> None:
+    """Both derivatives of a sample, along random directions, against finite differences."""
+    f, inputs, tracked = Function(name, sample), sample.inputs, sample.tracked
+    weights = like(rng, f.values(inputs))
+    gradients = f.gradients(inputs, tracked, weights)
+    for g, i in zip(gradients, tracked, strict=True):
+        assert g.shape == inputs[i].shape and g.dtype == inputs[i].dtype
+    for _ in range(2):
+        v = like(rng, [inputs[i] for i in tracked])
+        expected = slope(lambda t, v=v: dot(weights, f.values(moved(inputs, tracked, v, t))))
+        agree(dot(gradients, v), expected, gradients)
+    if not second:
+        return
+    u = like(rng, [inputs[i] for i in tracked])
+    at_x, at_w = f.second(inputs, tracked, weights, u)
+    for found, x in zip([*at_x, *at_w], [*(inputs[i] for i in tracked), *weights], strict=True):
+        assert found.shape == x.shape and found.dtype == x.dtype
+    v, z = like(rng, [inputs[i] for i in tracked]), like(rng, weights)
+
+    def along(t: float) -> float:
+        changed = [w + t * d for w, d in zip(weights, z, strict=True)]
+        return dot(u, f.gradients(moved(inputs, tracked, v, t), tracked, changed))
+
+    agree(dot(at_x, v) + dot(at_w, z), slope(along), [*at_x, *at_w])
+
+
+@each_sample
+def test_rule_against_finite_differences(name: str, i: int, rng: np.random.Generator):
+    check(name, table[name][i], rng)
+
+
+@each_complex
+def test_complex_rule_against_finite_differences(name: str, i: int, rng: np.random.Generator):
+    check(name, complex_table[name][i], rng)
+
+
+# ----------------------------------------------------------------------------------------------------- against torch
+
+
+def plain(x: Any) -> np.ndarray:
+    return x.detach().resolve_conj().numpy(force=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "i"),
+    [
+        *(("real", n, i) for n, i in cases if table[n][i].torch is not None),
+        *(("complex", n, i) for n, i in complex_cases if complex_table[n][i].torch is not None),
+    ],
+)
+def test_derivatives_equal_torch(kind: str, name: str, i: int, rng: np.random.Generator):
+    torch = pytest.importorskip("torch")
+    sample = (table if kind == "real" else complex_table)[name][i]
+    f, inputs, tracked = Function(name, sample), sample.inputs, sample.tracked
+    function = getattr(torch, sample.torch) if isinstance(sample.torch, str) else sample.torch
+    weights, u = like(rng, f.values(inputs)), like(rng, [inputs[k] for k in tracked])
+    xs = [torch.tensor(x, requires_grad=k in tracked) for k, x in enumerate(inputs) if isinstance(x, np.ndarray)]
+    results = function(*xs)
+    results = results if isinstance(results, tuple) else (results,)
+    for ours, theirs in zip(f.values(inputs), results, strict=True):
+        np.testing.assert_allclose(ours, plain(theirs), rtol=1e-12, atol=1e-12)
+    wanted = [x for x in xs if x.requires_grad]
+    ws = [torch.tensor(w, requires_grad=True) for w in weights]
+    first = torch.autograd.grad(results, wanted, ws, create_graph=True)
+    for ours, theirs in zip(f.gradients(inputs, tracked, weights), first, strict=True):
+        np.testing.assert_allclose(ours, plain(theirs), rtol=1e-9, atol=1e-11)
+    pairs = [(g, torch.tensor(d)) for g, d in zip(first, u, strict=True) if g.requires_grad]
+    if not pairs:
+        return
+    gs, us = zip(*pairs, strict=True)
+    second = torch.autograd.grad(gs, [*wanted, *ws], us, allow_unused=True)
+    at_x, at_w = f.second(inputs, tracked, weights, u)
+    for ours, theirs in zip([*at_x, *at_w], second, strict=True):
+        expected = np.zeros_like(ours) if theirs is None else plain(theirs)
+        np.testing.assert_allclose(ours, expected, rtol=1e-8, atol=1e-10)
+
+
+# ------------------------------------------------------------------------------------------- dtypes and devices
+
+
+mixed_cases = [(n, i, k) for n, i in cases for k in table[n][i].tracked if len(table[n][i].tracked) > 1]
+
+
+@pytest.mark.parametrize(("name", "i", "k"), mixed_cases)
+def test_each_gradient_has_its_own_inputs_dtype(name: str, i: int, k: int, rng: np.random.Generator):
+    """Engines promote float32 with float64; the cotangents go back to what the inputs were."""
+    sample = table[name][i]
+    f, tracked = Function(name, sample), sample.tracked
+    inputs = [single(x) if j == k else x for j, x in enumerate(sample.inputs)]
+    xs, ys = f.run(inputs, tracked)
+    weights = [pm.tensor(w) for w in like(rng, [pm.to_numpy(y) for y in ys])]
+    wanted = [xs[j] for j in tracked]
+    found = pm.autograd.grad(ys, wanted, weights, create_graph=True, allow_unused=True)
+    assert [g.dtype for g in found if g is not None] == [x.dtype for x, g in zip(wanted, found, strict=True) if g is not None]
+    used = [g for g in found if g is not None and g.requires_grad]
+    if used:
+        second = pm.autograd.grad(used, wanted, [g.detach() for g in used], allow_unused=True)
+        assert all(g is None or g.dtype == x.dtype for g, x in zip(second, wanted, strict=True))
+
+
+def single(x: Any) -> Any:
+    if isinstance(x, np.ndarray):
+        return x.astype({"f": np.float32, "c": np.complex64}.get(x.dtype.kind, x.dtype))
+    return x
+
+
+@each_sample
+def test_float32_in_float32_gradient(name: str, i: int, engine: pm.Device, rng: np.random.Generator):
+    """No rule changes precision or place, and none depends on float64."""
+    sample = table[name][i]
+    if name in ("cast", "move"):
+        pytest.skip("it is this operation's purpose to change dtype or place")
+    f, tracked = Function(name, sample), sample.tracked
+    inputs = [single(x) for x in sample.inputs]
+    xs, ys = f.run(inputs, tracked)
+    narrow = (pm.float32, pm.complex64)
+    assert all(y.dtype in narrow and y.device == engine for y in ys)
+    weights = like(rng, [pm.to_numpy(y) for y in ys])
+    wanted = [xs[k] for k in tracked]
+    ws = [pm.tensor(w, requires_grad=True) for w in weights]
+    first = pm.autograd.grad(ys, wanted, ws, create_graph=True, allow_unused=True)
+    used = [g for g in first if g is not None and g.requires_grad]
+    second = pm.autograd.grad(used, [*wanted, *ws], [g.detach() for g in used], allow_unused=True) if used else ()
+    for g, x in zip([*first, *second], [*wanted, *wanted, *ws], strict=False):
+        if g is not None:
+            assert (g.dtype, g.shape, g.device) == (x.dtype, x.shape, engine)
+    exact = f.gradients(sample.inputs, tracked, weights=[np.asarray(w, np.result_type(w, 1j) if w.dtype.kind == "c" else "f8") for w in weights])
+    for g, expected in zip(first, exact, strict=True):
+        if g is not None:
+            scale = max(1.0, np.max(np.abs(expected), initial=0.0))
+            np.testing.assert_allclose(pm.to_numpy(g), expected, rtol=2e-4, atol=2e-5 * scale)
+
+
+def test_where_and_concat_bring_mixed_dtypes_back():
+    a = pm.tensor(np.float32([1, 2]), requires_grad=True)
+    b = pm.tensor(np.float64([3, 4]), requires_grad=True)
+    for y in (
+        pm.where(pm.tensor([True, False]), a, b),
+        pm.concat([a, b]),
+        pm.stack([a, b]),
+    ):
+        assert y.dtype == pm.float64
+        da, db = pm.autograd.grad(y.sum(), [a, b])
+        assert (da.dtype, db.dtype) == (pm.float32, pm.float64)
+
+
+def test_real_times_complex_has_a_real_gradient(rng: np.random.Generator):
+    host = rng.normal(size=3), rng.normal(size=3) + 1j * rng.normal(size=3)
+    a, b = (pm.tensor(h, requires_grad=True) for h in host)
+    w = rng.normal(size=3) + 1j * rng.normal(size=3)
+    da, db = pm.autograd.grad(a * b, [a, b], pm.tensor(w))
+    assert (da.dtype, db.dtype) == (pm.float64, pm.complex128)
+    np.testing.assert_allclose(pm.to_numpy(da), (w * host[1].conj()).real)
+    np.testing.assert_allclose(pm.to_numpy(db), w * host[0])
+
+
+def test_integers_and_booleans_carry_no_gradient():
+    x = pm.tensor([1.5, -2.5, 3.0], requires_grad=True)
+    for y in (x > 0, x == x, pm.isnan(x), x.argmax(), x.astype(pm.int32), x.astype(pm.bool), pm.nonzero(x)[0], x.any()):
+        assert not y.requires_grad and y.dtype.kind in "biu"
+    n = pm.tensor([1, 2, 3])
+    (g,) = pm.autograd.grad((n * x).sum(), x)
+    np.testing.assert_array_equal(pm.to_numpy(g), [1, 2, 3])
+    with pytest.raises(pm.GradientError, match="int64"):
+        pm.tensor([1, 2], requires_grad=True)
+
+
+# ---------------------------------------------------------------------------- shapes, axes and keys of every kind
+
+few = settings(max_examples=25, deadline=None, derandomize=True, database=None)
+seeds = st.integers(0, 2**32 - 1)
+shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
+
+
+@few
+@given(hnp.mutually_broadcastable_shapes(num_shapes=2, min_side=0, max_dims=3, max_side=3), seeds, st.data())
+def test_broadcasting(shapes: Any, seed: int, data: st.DataObject):
+    rng = np.random.default_rng(seed)
+    a, b = (rng.uniform(0.5, 2, s) for s in shapes.input_shapes)
+    name = data.draw(st.sampled_from(["add", "multiply", "divide", "pow", "logaddexp"]))
+    check(name, Sample((a, b)), rng)
+
+
+@few
+@given(hnp.mutually_broadcastable_shapes(num_shapes=3, min_side=0, max_dims=3, max_side=3), seeds)
+def test_where_of_any_shapes(shapes: Any, seed: int):
+    rng = np.random.default_rng(seed)
+    c, a, b = (rng.normal(size=s) for s in shapes.input_shapes)
+    check("where", Sample((np.asarray(c > 0), a, b)), rng)
+
+
+@few
+@given(shapes, seeds, st.booleans(), st.data())
+def test_reductions_over_any_axes(shape: tuple, seed: int, keepdims: bool, data: st.DataObject):
+    rng = np.random.default_rng(seed)
+    name = data.draw(st.sampled_from(["sum", "mean", "prod", "max", "min", "logsumexp"]))
+    axes = st.lists(st.integers(-len(shape), len(shape) - 1), unique_by=lambda a: a % len(shape)) if shape else st.just([])
+    axis = data.draw(st.one_of(st.none(), axes.map(tuple), st.integers(-len(shape), len(shape) - 1) if shape else st.none()))
+    reduced = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    count = math.prod(shape[a] for a in reduced)
+    if count == 0 and name not in ("sum", "prod"):
+        return  # the mean or the largest of nothing
+    x = np.asarray(rng.permutation(math.prod(shape)) * 0.1 + 0.5).reshape(shape)
+    f = getattr(pm, name)
+    assert f(pm.tensor(x), axis=axis, keepdims=keepdims).shape == np.sum(x, axis=axis, keepdims=keepdims).shape
+    check(name, Sample((x,), {"axis": axis, "keepdims": keepdims}, call=f), rng)
+
+
+@few
+@given(st.integers(1, 3), st.integers(0, 3), st.integers(1, 3), seeds, st.data())
+def test_products_of_any_matrices(n: int, k: int, m: int, seed: int, data: st.DataObject):
+    rng = np.random.default_rng(seed)
+    batch = data.draw(hnp.mutually_broadcastable_shapes(num_shapes=2, min_dims=0, max_dims=2, min_side=1, max_side=2))
+    left, right = data.draw(st.sampled_from([((n, k), (k, m)), ((k,), (k, m)), ((n, k), (k,)), ((k,), (k,))]))
+    a = (*batch.input_shapes[0], *left) if len(left) == 2 else left
+    b = (*batch.input_shapes[1], *right) if len(right) == 2 else right
+    check("matmul", Sample((rng.normal(size=a), rng.normal(size=b))), rng)
+
+
+@few
+@given(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4), seeds, st.data())
+def test_keys_of_every_kind(shape: tuple, seed: int, data: st.DataObject):
+    rng = np.random.default_rng(seed)
+    key = data.draw(
+        st.one_of(
+            hnp.basic_indices(shape, allow_newaxis=True),
+            hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3)),
+            hnp.arrays(bool, shape),
+            st.integers(0, shape[0] - 1).map(lambda n: (np.arange(shape[0]) != n, ...)),
+        )
+    )
+    x = rng.normal(size=shape)
+
+    def read(t: pm.Tensor) -> pm.Tensor:
+        return t[here(key)]
+
+    def write(t: pm.Tensor, v: pm.Tensor) -> pm.Tensor:
+        t = t.copy()
+        t[here(key)] = v
+        return t
+
+    np.testing.assert_array_equal(pm.to_numpy(read(pm.tensor(x))), x[key])
+    check("index", Sample((x,), call=read), rng)
+    if not isinstance(key, tuple) or not any(isinstance(k, np.ndarray) and k.dtype != bool for k in key):
+        check("index_set", Sample((x, rng.normal(size=x[key].shape)), call=write), rng)  # which duplicate wins is open
+
+
+@few
+@given(shapes, seeds, st.data())
+def test_rearrangements(shape: tuple, seed: int, data: st.DataObject):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=shape)
+    order = tuple(data.draw(st.permutations(range(len(shape)))))
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1)) if shape else None
+    check("permute_dims", Sample((x,), call=lambda t: pm.permute_dims(t, order)), rng, second=False)
+    check("reshape", Sample((x,), call=lambda t: pm.reshape(t, (x.size,))), rng, second=False)
+    check("broadcast_to", Sample((x,), call=lambda t: pm.broadcast_to(t, (2, *shape))), rng, second=False)
+    check("flip", Sample((x,), call=lambda t: pm.flip(t, axis=axis)), rng, second=False)
+    check("roll", Sample((x,), call=lambda t: pm.roll(t, 2, axis=axis)), rng, second=False)
+    if axis is not None:
+        check("cumulative_sum", Sample((x,), call=lambda t: pm.cumulative_sum(t, axis=axis)), rng, second=False)
+        check("join", Sample((x, x + 1,), call=lambda a, b: pm.concat([a, b], axis=axis)), rng, second=False)
+        check("take", Sample((x,), call=lambda t: pm.repeat(t, 2, axis=axis)), rng, second=False)
+    check("pile", Sample((x, x + 1,), call=lambda a, b: pm.stack([a, b], axis=-1)), rng, second=False)
+    check("broadcast_to", Sample((x,), call=lambda t: pm.tile(t, (2, 1, 2, 1))), rng, second=False)
+
+
+# ------------------------------------------------------------------------------------------------- kinks and poles
+
+
+def gradient_at(f: Any, *values: Any) -> list[np.ndarray]:
+    xs = [pm.tensor(np.asarray(v, float), requires_grad=True) for v in values]
+    return [pm.to_numpy(g) for g in pm.autograd.grad(f(*xs).sum(), xs)]
+
+
+inf = math.inf
+
+
+@pytest.mark.parametrize(
+    ("f", "values", "expected"),
+    [
+        (pm.abs, [[-1.0, 0.0, 2.0]], [[-1, 0, 1]]),
+        (pm.sqrt, [[0.0, 4.0]], [[inf, 0.25]]),
+        (pm.ops.relu, [[-1.0, 0.0, 2.0]], [[0, 0, 1]]),
+        (pm.max, [[1.0, 3.0, 3.0]], [[0, 0.5, 0.5]]),
+        (pm.min, [[1.0, 1.0, 3.0]], [[0.5, 0.5, 0]]),
+        (lambda x: pm.max(x, axis=1), [[[2.0, 2.0], [1.0, 4.0]]], [[[0.5, 0.5], [0, 1]]]),
+        (pm.maximum, [[1.0, 2.0, 3.0], [1.0, 5.0, 0.0]], [[0.5, 0, 1], [0.5, 1, 0]]),
+        (pm.minimum, [[1.0, 2.0, 3.0], [1.0, 5.0, 0.0]], [[0.5, 1, 0], [0.5, 0, 1]]),
+        (lambda x: pm.clip(x, -1, 1), [[-2.0, -1.0, 0.0, 1.0, 2.0]], [[0, 1, 1, 1, 0]]),
+        (pm.sign, [[-1.0, 0.0]], [[0, 0]]),
+        (pm.round, [[0.5, 1.2]], [[0, 0]]),
+        (pm.log, [[0.0]], [[inf]]),
+        (lambda x: x**2, [[0.0]], [[0]]),
+        (lambda x: x**1, [[0.0]], [[1]]),
+        (lambda x: x**0, [[0.0]], [[0]]),
+        (lambda x: x**0.5, [[0.0]], [[inf]]),
+        (lambda x: x**-1, [[2.0]], [[-0.25]]),
+        (pm.pow, [[0.0, 0.0], [0.0, 2.0]], [[0, 0], [0, 0]]),
+        (lambda b: 0.0**b, [[2.0]], [[0]]),
+        (lambda b: 0**b, [[0.0, 2.0]], [[0, 0]]),
+        (lambda b: (-2.0) ** b, [[2.0]], [[math.nan]]),
+        (pm.hypot, [[0.0, 3.0], [2.0, 4.0]], [[0, 0.6], [1, 0.8]]),
+        (pm.prod, [[0.0, 2.0, 3.0]], [[6, 0, 0]]),
+        (pm.prod, [[0.0, 0.0, 3.0]], [[0, 0, 0]]),
+        (lambda x: pm.logsumexp(x), [[-inf, 0.0, 0.0]], [[0, 0.5, 0.5]]),
+        (lambda x: pm.logsumexp(x), [[1000.0, 1000.0]], [[0.5, 0.5]]),
+        (lambda a, b: pm.logaddexp(a, b), [[1000.0, -1000.0], [-1000.0, -1000.0]], [[1, 0.5], [0, 0.5]]),
+        (pm.ops.sigmoid, [[-1000.0, 0.0, 1000.0]], [[0, 0.25, 0]]),
+        (pm.ops.gelu, [[-1000.0, 0.0, 1000.0]], [[0, 0.5, 1]]),
+        (lambda x: pm.ops.gelu(x, approximate="tanh"), [[-1e200, 0.0, 1e200]], [[0, 0.5, 1]]),
+        (pm.tanh, [[-1000.0, 1000.0]], [[0, 0]]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
+def test_derivative_at_kinks_and_poles(f: Any, values: list, expected: list):
+    for found, e in zip(gradient_at(f, *values), expected, strict=True):
+        np.testing.assert_allclose(found, e, rtol=1e-12, atol=1e-100)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("name", ["hypot", "abs", "maximum", "minimum", "pow", "atan2"])
+def test_kinks_of_two_inputs_as_torch(name: str):
+    torch = pytest.importorskip("torch")
+    points = [(0.0, 0.0), (0.0, 2.0), (1.0, 1.0), (2.0, 0.0)]
+    hosts = np.asarray(points).T[: 1 if name == "abs" else 2]
+    theirs = [torch.tensor(h, requires_grad=True) for h in hosts]
+    getattr(torch, name)(*theirs).sum().backward()
+    for found, t in zip(gradient_at(getattr(pm, name), *hosts), theirs, strict=True):
+        np.testing.assert_array_equal(found, t.grad.numpy())
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
+def test_where_keeps_nan_of_the_unused_branch_out():
+    x = pm.tensor([0.0, 4.0], requires_grad=True)
+    bad = pm.tensor([math.nan, math.nan], requires_grad=True)
+    pm.where(x > 1, x * 2, bad).sum().backward()
+    np.testing.assert_array_equal(pm.to_numpy(x.grad), [0, 2])
+    np.testing.assert_array_equal(pm.to_numpy(bad.grad), [1, 0])
+    y = pm.tensor([0.0, 4.0], requires_grad=True)
+    pm.where(y > 1, y, bad * math.inf).sum().backward()
+    np.testing.assert_array_equal(pm.to_numpy(y.grad), [0, 1])
+
+
+def test_x_i_assignment_cuts_the_overwritten_values_off(rng: np.random.Generator):
+    x = pm.tensor(rng.normal(size=(3,)), requires_grad=True)
+    y = x * 1
+    y[0] = math.nan
+    y[0] = 3.0
+    (g,) = pm.autograd.grad((y * y).sum(), x)
+    np.testing.assert_allclose(pm.to_numpy(g), [0, *(2 * pm.to_numpy(x)[1:])])
+
+
+def test_abs_of_complex_zero_has_gradient_zero():
+    z = pm.tensor(np.asarray([0j, 3 + 4j]), requires_grad=True)
+    pm.abs(z).sum().backward()
+    np.testing.assert_allclose(pm.to_numpy(z.grad), [0, 0.6 + 0.8j])
