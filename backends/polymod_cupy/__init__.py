@@ -17,6 +17,7 @@ import array_api_compat.cupy as xp
 import cupy
 
 from .indexing import index_add
+from .neural import kernels as neural_kernels
 
 backend = Backend(
     name="cupy",
@@ -27,6 +28,7 @@ backend = Backend(
     to_numpy=cupy.asnumpy,
     synchronize=synchronize,
     index_add=index_add,
+    kernels={**neural_kernels},
     capabilities=Capabilities(host_access=False),
     device_name=device_name,
     device_of=lambda x: x.device,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import basic, convolution, normalization, optim, pooling
+from . import basic, convolution, neural, normalization, optim, pooling
 
 kernels: dict[str, Callable[..., Any]] = {
     function.__name__: function
@@ -14,6 +14,8 @@ kernels: dict[str, Callable[..., Any]] = {
         *(basic.matmul, basic.linear, basic.linear_weight_back, basic.linear_bias_back),
         *(basic.relu, basic.relu_back),
         *(basic.softmax, basic.softmax_back, basic.log_softmax),
+        *(neural.erf, neural.gelu, neural.gelu_slope, neural.sigmoid, neural.masked_softmax),
+        *(neural.cross_entropy, neural.cross_entropy_back, neural.embedding_back),
         *(convolution.conv, convolution.conv_input_back, convolution.conv_weight_back),
         *(pooling.max_pool, pooling.max_pool_back, pooling.sum_pool, pooling.sum_pool_back),
         *(normalization.layer_norm, normalization.layer_norm_back),

@@ -1,6 +1,7 @@
 """polymod: neural networks and derivatives on any array library that speaks the Python array API standard."""
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .dtypes import (
@@ -51,20 +52,37 @@ from .functions.elementwise import *  # noqa: F403
 from .functions.manipulation import *  # noqa: F403
 from .functions.statistical import *  # noqa: F403
 from .ops import ops
-from .random import manual_seed, rand, randint, randn, randperm
 from .tensor import Tensor, to_numpy
-from . import nn, random  # isort: skip
+
+if TYPE_CHECKING:
+    from . import data, io, models, nn, optim, random
+    from .io import load_file, save_file
+    from .random import manual_seed, rand, randint, randn, randperm
 
 pi, e, inf, nan, newaxis = ops.pi, ops.e, ops.inf, ops.nan, None
 
-_lazy = {"data": None, "models": None, "optim": None, "load_file": "io", "save_file": "io"}
+# Parts that not every program needs are imported when they are first used: submodules, and names and their homes.
+_submodules = frozenset({"data", "io", "models", "nn", "optim", "random"})
+_homes = {
+    "load_file": "io",
+    "save_file": "io",
+    "manual_seed": "random",
+    "rand": "random",
+    "randint": "random",
+    "randn": "random",
+    "randperm": "random",
+}
 
 
-def __getattr__(name: str):
-    """Parts that not every program needs are imported when they are first used."""
-    if name not in _lazy:
-        raise AttributeError(f"module 'polymod' has no attribute {name!r}")
-    home = _lazy[name]
-    if home is None:
+def __getattr__(name: str) -> Any:
+    if name in _submodules:
         return importlib.import_module(f".{name}", __name__)
-    return getattr(importlib.import_module(f".{home}", __name__), name)
+    if name in _homes:
+        value = getattr(importlib.import_module(f".{_homes[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'polymod' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_submodules, *_homes} - {"importlib", "TYPE_CHECKING", "Any"})

@@ -13,14 +13,16 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import array_api_compat
 import numpy as np
 
 from .dtypes import DType, dtype
 from .errors import BackendError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 portable: dict[str, Callable[..., Any]] = {}
 """Definitions of operations beyond the standard, `f(xp, *arrays, **attributes)`, by name.
@@ -176,12 +178,18 @@ _owner: dict[type, Backend | None] = {}  # array type -> its backend, or None fo
 
 @cache
 def _entries() -> dict[str, EntryPoint]:
-    return {e.name: e for e in entry_points(group="polymod.backends")}
+    return _announced("polymod.backends")
 
 
 @cache
 def _device_entries() -> dict[str, EntryPoint]:
-    return {e.name: e for e in entry_points(group="polymod.devices")}
+    return _announced("polymod.devices")
+
+
+def _announced(group: str) -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # a slow import, which many programs that import polymod never need
+
+    return {e.name: e for e in entry_points(group=group)}
 
 
 def backend_names() -> list[str]:

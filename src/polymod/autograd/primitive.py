@@ -30,6 +30,7 @@ import numpy as np
 from ..backend import Backend, backend_of, find_owner
 from ..dtypes import dtype as dtype_of
 from ..errors import GradientError, MixedDevicesError, PolymodError
+from ..ops import ops
 from ..tensor import Tensor, wrap
 from .tape import Node, Spec, recording
 
@@ -54,6 +55,7 @@ class Primitive:
     """
 
     reads: tuple[str, ...] = ("xp", "g", "y")  # the parameters of a rule before the inputs
+    one_precision = True  # its rules expect inputs of one floating dtype
 
     def __init__(self, *rules: Rule) -> None:
         self.rules = rules
@@ -109,6 +111,8 @@ class Primitive:
 
     def record(self, output: Any, arrays: list, parents: list, attrs: dict, tracked: int) -> Node:
         """The node of this operation, with what its rules will read."""
+        if self.one_precision and len(arrays) > 1:
+            widen(output, arrays, parents)
         saving = self._savings.get((tracked, len(arrays))) or self._plan(tracked, len(arrays))
         if saving.all_inputs == KEEP:
             inputs = arrays
@@ -170,6 +174,7 @@ class Elementwise(Primitive):
     those constants. Inputs broadcast against each other."""
 
     reads = ("xp", "y")
+    one_precision = False  # every cotangent is fitted to its input
 
     def _plan(self, tracked: int, count: int) -> Saving:
         saving = super()._plan(tracked, count)
@@ -322,6 +327,16 @@ def unbroadcast(xp: Any, g: Any, shape: tuple[int, ...]) -> Any:
     extra = g.ndim - len(shape)
     stretched = tuple(i for i, n in enumerate(shape, extra) if n == 1 and g.shape[i] != 1)
     return xp.reshape(xp.sum(g, axis=(*range(extra), *stretched)), shape)
+
+
+def widen(output: Any, arrays: list, parents: list) -> None:
+    """Where an operation combined inputs of several dtypes, put a cast to the result's dtype on record for each that
+    carries a gradient, so that its cotangent comes back in its own dtype."""
+    dtype = (output[0] if type(output) is tuple else output).dtype
+    for i, parent in enumerate(parents):
+        if parent is not None and arrays[i].dtype != dtype and dtype_of(arrays[i].dtype).kind in ("f", dtype_of(dtype).kind):
+            cast = ops.astype(wrap(arrays[i], parent), dtype)
+            arrays[i], parents[i] = cast.array, cast.node
 
 
 def fit(xp: Any, g: Any, x: Any) -> Any:

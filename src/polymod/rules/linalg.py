@@ -1,6 +1,6 @@
 """Products of matrices and vectors."""
 
-from ..autograd.primitive import Bilinear, Linear, conj, fit
+from ..autograd.primitive import Bilinear, Linear, conj, unbroadcast
 from ..backend import define
 
 
@@ -18,7 +18,7 @@ def matmul_left(xp, g, _a, b):
         c = xp.squeeze(xp.matmul(xp.expand_dims(g, axis=-2), xp.matrix_transpose(b)), axis=-2)
     else:
         c = xp.matmul(g, xp.matrix_transpose(b))
-    return fit(xp, c, _a)
+    return unbroadcast(xp, c, _a.shape)
 
 
 def matmul_right(xp, g, a, _b):
@@ -30,14 +30,14 @@ def matmul_right(xp, g, a, _b):
         c = xp.squeeze(xp.matmul(xp.matrix_transpose(a), xp.expand_dims(g, axis=-1)), axis=-1)
     else:
         c = xp.matmul(xp.matrix_transpose(a), g)
-    return fit(xp, c, _b)
+    return unbroadcast(xp, c, _b.shape)
 
 
 matmul = Bilinear(matmul_left, matmul_right)
 matrix_transpose = Linear(lambda xp, g, _x: xp.matrix_transpose(g))
 vecdot = Bilinear(  # sum(conj(a) * b): linear in conj(a)
-    lambda xp, g, _a, b, axis=-1: fit(xp, conj(xp, xp.expand_dims(g, axis=axis)) * b, _a),
-    lambda xp, g, a, _b, axis=-1: fit(xp, xp.expand_dims(g, axis=axis) * a, _b),
+    lambda xp, g, _a, b, axis=-1: unbroadcast(xp, conj(xp, xp.expand_dims(g, axis=axis)) * b, _a.shape),
+    lambda xp, g, a, _b, axis=-1: unbroadcast(xp, xp.expand_dims(g, axis=axis) * a, _b.shape),
 )
 
 
@@ -69,7 +69,7 @@ def rows(xp, x):
 
 
 linear = Bilinear(
-    lambda xp, g, _x, weight, *_bias: fit(xp, xp.matmul(g, conj(xp, weight)), _x),
-    lambda xp, g, x, _weight, *_bias: fit(xp, xp.linear_weight_back(g, x), _weight),
-    lambda xp, g, _x, _weight, _bias: fit(xp, xp.linear_bias_back(g), _bias),
+    lambda xp, g, _x, weight, *_bias: xp.matmul(g, conj(xp, weight)),
+    lambda xp, g, x, _weight, *_bias: xp.linear_weight_back(g, x),
+    lambda xp, g, _x, _weight, _bias: xp.linear_bias_back(g),
 )
