@@ -154,6 +154,7 @@ def test_round_trip(tmp_path):
     found = load_file(file)
     assert_same(found, arrays)
     assert list(found) == list(arrays)  # in order
+    assert not any(a.flags.owndata for a in found.values() if a.size)  # each lies aligned in the file
     assert load_metadata(file) == {"epoch": "3", "name": "ü"}
     save_file(arrays, file)
     assert load_metadata(file) == {}
@@ -384,7 +385,7 @@ def test_corruptions_never_crash(tmp_path):
     header = 8 + int.from_bytes(whole[:8], "little")
     rng = np.random.default_rng(1)
     refused = 0
-    for trial in range(4000):
+    for trial in range(1500):
         damaged = bytearray(whole)
         for at in rng.integers(0, header if trial % 4 else len(whole), rng.integers(1, 4)):
             damaged[at] = rng.choice([rng.integers(256), ord("0"), ord("9"), ord("["), ord('"'), 0xFF])
@@ -400,7 +401,7 @@ def test_corruptions_never_crash(tmp_path):
         else:
             assert sum(a.nbytes for a in found.values()) <= len(damaged)
             assert all(isinstance(a.sum().item(), int | float | complex) for a in found.values())
-    assert 1000 < refused < 4000
+    assert 400 < refused < 1500
 
 
 def test_a_wild_length_is_not_allocated(tmp_path):

@@ -156,6 +156,8 @@ def test_uniform_with_a_bound_the_dtype_lacks():
         3, 0, (5000,), np.float32, 1.0, 1.0 + 2.0**-23 * 1.75
     )  # float32(high) is above high
     assert set(values.tolist()) == {1.0, 1.0 + 2.0**-23}
+    values = philox.uniform(3, 0, (5000,), np.float32, 1.0, 1.0 + 2.0**-23 * 1.25)  # and here below it
+    assert set(values.tolist()) == {1.0, 1.0 + 2.0**-23}
 
 
 def test_normal_is_made_of_the_bits_it_says():
@@ -200,7 +202,16 @@ def test_extreme_bits_give_finite_numbers(monkeypatch, word, dtype):
 
 @pytest.mark.parametrize(
     ("low", "high"),
-    [(0, 1), (0, 10), (-7, 3), (5, 5 + 2**32), (0, 2**32 + 1), (-(2**62), 2**61), (-(2**63), 2**63)],
+    [
+        (0, 1),
+        (0, 10),
+        (-7, 3),
+        (5, 4 + 2**32),
+        (5, 5 + 2**32),
+        (0, 2**32 + 1),
+        (-(2**62), 2**61),
+        (-(2**63), 2**63),
+    ],
 )
 def test_integers_are_the_products_they_say(low, high):
     n, pairs = high - low, pairs_of(200, 12, 3)
@@ -271,6 +282,15 @@ def test_bernoulli_compares_32_bits(t):
         expected[i] = low < t & 0xFFFF
     assert len(further) > 0
     assert np.array_equal(philox.bernoulli_mask(13, 0, (n,), t / 2**32), expected)
+
+
+def test_bernoulli_threshold_itself_is_false():
+    n = 300_000
+    halves = philox.bits(13, 0, n // 2).view(np.uint16)
+    i = int(np.flatnonzero(halves == 0x8000)[0])
+    low = plain_block(2**63 + i, 13, 0)[0] & 0xFFFF
+    assert not philox.bernoulli_mask(13, 0, (n,), (0x80000000 + low) / 2**32)[i]
+    assert philox.bernoulli_mask(13, 0, (n,), (0x80000000 + low + 1) / 2**32)[i]
 
 
 def test_bernoulli_certainties():

@@ -1,6 +1,6 @@
 """Modules: layers, containers and losses under torch.nn's names."""
 
-from . import functional, init
+from . import functional, init, utils
 from .activation import GELU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from .attention import MultiheadAttention
 from .containers import Lambda, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
@@ -56,4 +56,5 @@ __all__ = [
     "UninitializedParameter",
     "functional",
     "init",
+    "utils",
 ]

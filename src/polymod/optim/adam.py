@@ -91,7 +91,8 @@ def adam_steps(
     """`adam_step` for each parameter; one call, so that an engine can do them all together."""
     lists = [parameters, gradients, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if max_exp_avg_sqs else [])]
     return [
-        xp.adam_step(*arrays, step=step, **options) for step, arrays in zip(steps, zip(*lists, strict=True), strict=True)
+        xp.adam_step(*arrays, step=step, **options)
+        for step, arrays in zip(steps, zip(*lists, strict=True), strict=True)
     ]
 
 

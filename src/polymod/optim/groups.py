@@ -45,7 +45,9 @@ def _listed(params: Any) -> tuple[list[Tensor], list[str]]:
         if not isinstance(p, Tensor):
             raise TypeError(f"an optimizer takes Tensors, received {name_of(p)} as parameter {i}")
         if not p.is_leaf:
-            raise ValueError(f"parameter {i} was computed, so that changing it has no effect; only leaves can be optimized")
+            raise ValueError(
+                f"parameter {i} was computed, so that changing it has no effect; only leaves can be optimized"
+            )
         if p.dtype.kind not in "fc":
             raise ValueError(f"parameter {i} is {p.dtype}; only floating Tensors can be optimized")
     return tensors, [x[0] for x in given] if any(pairs) else []

@@ -118,7 +118,9 @@ class Optimizer:
         results = [batch.run(self.operation) for batch in batches]
         written = []
         for batch, updates in zip(batches, results, strict=True):
-            for p, state, number_, update in zip(batch.tensors, batch.states, batch.steps, updates, strict=True):
+            for p, state, number_, update in zip(
+                batch.tensors, batch.states, batch.steps, updates, strict=True
+            ):
                 if update[0] is p.array:
                     written.append(p.node)
                 p.array = update[0]
@@ -152,7 +154,9 @@ class Optimizer:
                 array, state, made = p.array, states.get(p) or {}, all_made.get(p)
                 backend = backend_of(array)
                 if not alike(backend, grad.array, array):
-                    problems.append(f"{describe(self.param_groups, p)} is {_place(p)}, its gradient {_place(grad)}")
+                    problems.append(
+                        f"{describe(self.param_groups, p)} is {_place(p)}, its gradient {_place(grad)}"
+                    )
                     continue
                 batch = by_engine.get(backend)
                 if batch is None:
@@ -172,7 +176,9 @@ class Optimizer:
                     elif held.shape == p.shape:
                         row.append(saved.placed(held, p))
                     else:
-                        problems.append(f"{describe(self.param_groups, p)} is {_place(p)}, its {name} {_place(held)}")
+                        problems.append(
+                            f"{describe(self.param_groups, p)} is {_place(p)}, its {name} {_place(held)}"
+                        )
                 batch.rows.append(row)
                 batch.tensors.append(p)
                 batch.states.append(state)
@@ -180,7 +186,9 @@ class Optimizer:
                 if self.counts_steps:
                     batch.options["steps"] = batch.steps
         if problems:
-            raise GradientError("the step was not taken, and nothing has changed:\n  " + "\n  ".join(problems))
+            raise GradientError(
+                "the step was not taken, and nothing has changed:\n  " + "\n  ".join(problems)
+            )
         return batches
 
     # ------------------------------------------------------------------------------------------- saved state

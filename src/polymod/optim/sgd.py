@@ -41,7 +41,11 @@ def sgd_step(
 
 @define
 def sgd_steps(
-    xp: Any, parameters: list[Any], gradients: list[Any], momentum_buffers: list[Any] | None = None, **options: Any
+    xp: Any,
+    parameters: list[Any],
+    gradients: list[Any],
+    momentum_buffers: list[Any] | None = None,
+    **options: Any,
 ) -> list[tuple[Any, Any]]:
     """`sgd_step` for each parameter; one call, so that an engine can do them all together."""
     buffers = momentum_buffers or [None] * len(parameters)

@@ -23,7 +23,10 @@ def state_dict(optimizer: Optimizer) -> dict[str, Any]:
         for p, i in number_of.items()
         if optimizer.state.get(p)
     }
-    return {"state": state, "param_groups": [{**g, "params": [number_of[p] for p in g["params"]]} for g in groups]}
+    return {
+        "state": state,
+        "param_groups": [{**g, "params": [number_of[p] for p in g["params"]]} for g in groups],
+    }
 
 
 def load_state_dict(optimizer: Optimizer, given: Any) -> None:
@@ -32,7 +35,9 @@ def load_state_dict(optimizer: Optimizer, given: Any) -> None:
     present, saved = optimizer.param_groups, given["param_groups"]
     sizes, wanted = ([len(group["params"]) for group in groups] for groups in (saved, present))
     if sizes != wanted:
-        raise StateError(f"the saved groups have {sizes} parameters, this optimizer's have {wanted}; it is unchanged")
+        raise StateError(
+            f"the saved groups have {sizes} parameters, this optimizer's have {wanted}; it is unchanged"
+        )
     loaded, state, problems = [], {}, []
     for i, (old, new) in enumerate(zip(present, saved, strict=True)):
         own = {k: old[k] for k in ("params", "param_names") if k in old}

@@ -1,0 +1,89 @@
+"""Limiting gradients before a step, under torch.nn.utils' names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from ..autograd.tape import no_grad
+from ..errors import GradientError
+from ..ops import ops
+from ..tensor import Tensor, wrap
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "get_total_norm"]
+
+
+@no_grad()
+def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
+    """The norm of all `tensors` as if they were one vector, 0-d, on the device of the first.
+
+    Args:
+        tensors: a Tensor or an iterable of them.
+        norm_type: the p of the p-norm; `math.inf` for the largest absolute value.
+        error_if_nonfinite: raise where the norm is infinite or NaN, which waits for the device.
+
+    Raises:
+        GradientError: the norm is infinite or NaN, and `error_if_nonfinite`.
+    """
+    given = [t.detach() for t in ([tensors] if isinstance(tensors, Tensor) else tensors)]
+    if not given:
+        return ops.asarray(0.0)
+    p = float(norm_type)
+    home = given[0].device
+    total = _norm(ops.stack([_norm(t, p).to_device(home) for t in given]), p)
+    if error_if_nonfinite and not math.isfinite(float(total)):
+        raise GradientError(
+            f"the total norm of order {p} of the gradients is {float(total)}, so they can't be clipped; with "
+            "error_if_nonfinite=False they are scaled by it all the same"
+        )
+    return total
+
+
+def _norm(x: Tensor, p: float) -> Tensor:
+    size = ops.abs(x)
+    if p == math.inf:
+        return ops.max(size)
+    if p == 2:
+        return ops.sqrt(ops.sum(ops.square(size)))
+    return ops.sum(size**p) ** (1 / p)
+
+
+@no_grad()
+def clip_grad_norm_(
+    parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Scale the gradients so that their norm, all taken as one vector, is at most `max_norm`.
+
+    Args:
+        parameters: a Tensor or an iterable of them; those without a gradient are passed over.
+        max_norm: the largest norm allowed.
+        norm_type, error_if_nonfinite: see `get_total_norm`.
+
+    Returns:
+        The norm before scaling, a 0-d Tensor.
+    """
+    grads = _gradients(parameters)
+    total = get_total_norm([g for _, g in grads], norm_type, error_if_nonfinite)
+    factor = ops.clip(float(max_norm) / (total + 1e-6), None, 1.0)
+    for p, g in grads:
+        p.grad = g * ops.astype(factor.to_device(g.device), g.dtype, copy=False)
+    return total
+
+
+@no_grad()
+def clip_grad_value_(parameters: Any, clip_value: float) -> None:
+    """Bring every element of the gradients into [-clip_value, clip_value].
+
+    Args:
+        parameters: a Tensor or an iterable of them; those without a gradient are passed over.
+        clip_value: the bound, at least 0.
+    """
+    bound = float(clip_value)
+    for p, g in _gradients(parameters):
+        p.grad = ops.clip(g, -bound, bound)
+
+
+def _gradients(parameters: Any) -> list[tuple[Tensor, Tensor]]:
+    given: Iterable[Tensor] = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [(p, wrap(p.grad.array)) for p in given if p.grad is not None]
