@@ -11,9 +11,7 @@ import numpy as np
 
 from polymod.backend import portable
 
-BLOCK = (
-    32768  # elements: fewer and the calls cost more than the arithmetic, more and the blocks leave the cache
-)
+BLOCK = 32768  # elements: fewer and the calls cost more than the arithmetic, more and the blocks leave the cache
 SMALL = 1024  # elements; parameters up to this size are stepped together
 
 
@@ -40,12 +38,7 @@ def _flat(*arrays: np.ndarray | None) -> list[np.ndarray | None] | None:
     for i, a in enumerate(arrays):
         if a is None:
             continue
-        if (
-            type(a) is not np.ndarray
-            or a.dtype != first.dtype
-            or a.shape != first.shape
-            or not a.flags.c_contiguous
-        ):
+        if type(a) is not np.ndarray or a.dtype != first.dtype or a.shape != first.shape or not a.flags.c_contiguous:
             return None
         if i != 1 and not a.flags.writeable:  # the gradient is only read
             return None
@@ -59,9 +52,7 @@ def _together(step: Callable[..., Any], lists: tuple[list, ...], options: dict[s
     """
     if len(lists[0]) < 2:
         return [step(*arrays, **options) for arrays in zip(*lists, strict=True)]
-    flat = step(
-        *(None if values[0] is None else np.concatenate(values, axis=None) for values in lists), **options
-    )
+    flat = step(*(None if values[0] is None else np.concatenate(values, axis=None) for values in lists), **options)
     results, start = [], 0
     for p in lists[0]:
         end, shape = start + p.size, p.shape
@@ -70,9 +61,7 @@ def _together(step: Callable[..., Any], lists: tuple[list, ...], options: dict[s
     return results
 
 
-def _in_steps(
-    step: Callable[..., Any], lists: tuple[list, ...], like: list, options: list[dict[str, Any]]
-) -> list:
+def _in_steps(step: Callable[..., Any], lists: tuple[list, ...], like: list, options: list[dict[str, Any]]) -> list:
     """One step for each parameter, the small ones for which `like` has equal values together."""
     results: list[Any] = [None] * len(lists[0])
     together: dict[Any, list[int]] = {}
@@ -121,7 +110,7 @@ def _sgd(
     nesterov: bool = False,
     maximize: bool = False,
 ) -> None:
-    """One block; the arithmetic of the portable definition, `maximize` by the signs of lr and weight_decay."""
+    """One block; `maximize` turns the signs of the factors."""
     t, u = (s[: p.size] for s in _scratch.of(p.dtype))
     sign = -1.0 if maximize else 1.0
     if weight_decay:
@@ -160,9 +149,7 @@ def adam_step(
     return parameter, exp_avg, exp_avg_sq, max_exp_avg_sq
 
 
-def sgd_steps(
-    parameters: list, gradients: list, momentum_buffers: list | None = None, **options: Any
-) -> list:
+def sgd_steps(parameters: list, gradients: list, momentum_buffers: list | None = None, **options: Any) -> list:
     buffers = momentum_buffers or [None] * len(parameters)
     first = [b is None for b in buffers]
     return _in_steps(sgd_step, (parameters, gradients, buffers), first, [options] * len(parameters))
@@ -191,8 +178,8 @@ def _adam(
 ) -> None:
     """One block; `largest` is None without amsgrad.
 
-    With r = sqrt(1 - beta2^step) the update m / (sqrt(v) / r + eps) is computed as r m / (sqrt(v) + r eps), which
-    is one pass less.
+    With r = sqrt(1 - beta2^step) the update m / (sqrt(v) / r + eps) is computed as r m / (sqrt(v) + r eps),
+    which is one pass less.
     """
     t, u = (s[: p.size] for s in _scratch.of(p.dtype))
     sign = -1.0 if maximize else 1.0

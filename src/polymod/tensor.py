@@ -562,12 +562,12 @@ class Tensor:
     clone = copy
 
 
-_new = Tensor.__new__
+_new: Any = Tensor.__new__
 
 
 def wrap(array: Any, node: Node | Leaf | None = None) -> Tensor:
     """A Tensor of an engine's array, as it is."""
-    tensor = _new(Tensor)
+    tensor: Tensor = _new(Tensor)
     tensor.array = array
     tensor.node = node
     return tensor

@@ -57,6 +57,8 @@ class Primitive:
     reads: tuple[str, ...] = ("xp", "g", "y")  # the parameters of a rule before the inputs
     one_precision = True  # its rules expect inputs of one floating dtype
 
+    __name__: str
+
     def __init__(self, *rules: Rule) -> None:
         self.rules = rules
         self.name = "unnamed"  # given by `rules` from the variable that holds it
@@ -114,6 +116,7 @@ class Primitive:
         if self.one_precision and len(arrays) > 1:
             widen(output, arrays, parents)
         saving = self._savings.get((tracked, len(arrays))) or self._plan(tracked, len(arrays))
+        inputs: Any
         if saving.all_inputs == KEEP:
             inputs = arrays
         elif saving.all_inputs == DROP:

@@ -38,7 +38,7 @@ class Node:
     def release(self) -> None:
         """Let go of the saved arrays; the node can't be gone through again."""
         self.primitive = self.output = self.inputs = None
-        self.parents = ()
+        self.parents = []
 
 
 class Leaf:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, Self
 
 from .. import dtypes
-from ..backend import device as device_named
 from ..backend import find_owner, place
-from ..errors import BackendError, MixedDevicesError, PolymodError
+from ..errors import MixedDevicesError, PolymodError
 from ..tensor import Tensor, wrap
 from . import hooks as hooking
 from . import members, state
 from .hooks import Handle, Hooks
-from .parameter import Buffer, Parameter, converted, device_of, is_lazy
+from .parameter import Buffer, Parameter, converted, device_of
 
 
 class _Calls(threading.local):
@@ -387,7 +387,7 @@ def _locate(error: Exception, stack: list[Module]) -> None:
 def _path_of(stack: list[Module]) -> str:
     """The path from the outermost module that is running to the innermost."""
     names = []
-    for parent, child in zip(stack, stack[1:], strict=False):
+    for parent, child in pairwise(stack):
         direct = next((n for n, c in members.own(parent)[2] if c is child), None)
         if direct is None:
             direct = next((p for p, m in parent.named_modules() if m is child), f"<{type(child).__name__}>")

@@ -58,6 +58,9 @@ class ShapeArray:
     def __setitem__(self, key: Any, value: Any) -> None:
         np.broadcast_shapes(tuple(getattr(value, "shape", ())), self[key].shape)
 
+    def __matmul__(self, other: Any) -> ShapeArray:
+        return ShapeNamespace.matmul(self, other)
+
     def __neg__(self) -> ShapeArray:
         return self
 
@@ -98,7 +101,6 @@ for _symbol, _name in {
     "ge": "greater_equal",
 }.items():
     setattr(ShapeArray, f"__{_symbol}__", _operator(_name)[0])
-ShapeArray.__matmul__ = lambda self, other: ShapeNamespace.matmul(self, other)  # type: ignore[attr-defined]
 
 
 def _stand_in(x: Any) -> np.ndarray:

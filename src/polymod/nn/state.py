@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..backend import backend_of
 from ..errors import StateError
 from ..ops import ops
 from ..tensor import Tensor, to_numpy, wrap
 from . import members
-from .parameter import Buffer, device_of, is_lazy
+from .parameter import device_of, is_lazy
 
 if TYPE_CHECKING:
     from .module import Module

@@ -35,8 +35,8 @@ def adam_step(
         max_exp_avg_sq: None without amsgrad.
         decoupled: the weight decay of AdamW.
 
-    A kernel may write the results over its inputs, but never over `gradient`. The real and the imaginary parts of
-    complex arrays are parameters of their own, as in torch.
+    A kernel may write the results over its inputs, but never over `gradient`. The real and the imaginary
+    parts of complex arrays are parameters of their own, as in torch.
     """
     options = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
     if dtype(parameter.dtype).kind == "c":
@@ -72,7 +72,7 @@ def adam_step(
 
 
 def corrections(step: int, lr: float, beta1: float, beta2: float) -> tuple[float, float]:
-    """lr / (1 - beta1^step) and sqrt(1 - beta2^step): the averages start at zero, and these make up for it."""
+    """lr / (1 - beta1^step) and sqrt(1 - beta2^step), which make up for averages that start at zero."""
     return lr / (1 - beta1**step), (1 - beta2**step) ** 0.5
 
 
@@ -156,8 +156,8 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: parameter *= 1 - lr * weight_decay before each step, and nothing is added to
-    the gradient (I. Loshchilov and F. Hutter, arXiv:1711.05101).
+    """Adam with decoupled weight decay: parameter *= 1 - lr * weight_decay before each step, and nothing is
+    added to the gradient (I. Loshchilov and F. Hutter, arXiv:1711.05101).
 
     Arguments as `Adam`, with weight_decay = 0.01 by default.
     """

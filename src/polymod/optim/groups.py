@@ -74,7 +74,7 @@ def number(group: dict[str, Any], name: str, least: float = -math.inf, below: fl
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be a number, received {group[name]!r}") from None
     if not least <= value < below:
-        bounds = [f"at least {least}"] * (least > -math.inf) + [f"below {below}"]
+        bounds = [f"at least {least}"] * (least > -math.inf) + [f"below {below}"] * (below < math.inf)
         raise ValueError(f"{name} must be {' and '.join(bounds)}, received {value}")
     return value
 

@@ -18,18 +18,19 @@ from .groups import checked_group, describe, name_of
 class Optimizer:
     """Base class of the optimizers.
 
-    A subclass either names an `operation` (see `step`), or defines `step` itself, over `self.param_groups` and
-    `self.state`, under `with polymod.no_grad()`.
+    A subclass either names an `operation` (see `step`), or defines `step` itself, over `self.param_groups`
+    and `self.state`, under `with polymod.no_grad()`.
 
     Args:
-        params: an iterable of Tensors, or of (name, Tensor), or of dicts that hold such an iterable under "params"
-            and options that differ from the defaults. Parameters whose shape is not known yet are welcome.
+        params: an iterable of Tensors, or of (name, Tensor), or of dicts that hold such an iterable under
+            "params" and options that differ from the defaults. Parameters whose shape is not known yet are
+            welcome.
         defaults: the options by name.
 
     Attributes:
         param_groups: a dict per group: its "params" and its options, which may be changed between steps.
-        state: what the optimizer keeps of each parameter, by parameter; it follows the parameter to other devices
-            and dtypes at the next step.
+        state: what the optimizer keeps of each parameter, by parameter; it follows the parameter to other
+            devices and dtypes at the next step.
 
     Raises:
         TypeError: `params` holds something else.
@@ -46,7 +47,7 @@ class Optimizer:
         self._made: dict[Tensor, tuple] = {}  # what the last step gave: the new array, and those of the state
         if isinstance(params, Tensor) or not isinstance(params, Iterable):
             raise TypeError(
-                f"an optimizer takes an iterable of parameters, such as model.parameters(), received {name_of(params)}"
+                "an optimizer takes an iterable of parameters, such as model.parameters(), received " + name_of(params)
             )
         given = list(params)
         if not given:
@@ -65,7 +66,7 @@ class Optimizer:
         return {}
 
     def state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        """The arrays that the operation keeps of each parameter of `group`, each of that parameter's shape."""
+        """The arrays that the operation keeps of each parameter of `group`, of that parameter's shape."""
         return ()
 
     def initial(self, name: str, backend: Backend, array: Any) -> Any:
@@ -98,8 +99,9 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient.
 
-        The operation named by `operation` computes it, `(parameters, gradients, *state, steps=, **options)` with a
-        list per argument, for each group and engine; it gives, for each parameter, the new one and its new state.
+        The operation named by `operation` computes it, `(parameters, gradients, *state, steps=, **options)`
+        with a list per argument, for each group and engine; it gives, for each parameter, the new one and its
+        new state.
 
         Args:
             closure: computes the loss and its gradients anew; its result is returned.
@@ -118,9 +120,7 @@ class Optimizer:
         results = [batch.run(self.operation) for batch in batches]
         written = []
         for batch, updates in zip(batches, results, strict=True):
-            for p, state, number_, update in zip(
-                batch.tensors, batch.states, batch.steps, updates, strict=True
-            ):
+            for p, state, number_, update in zip(batch.tensors, batch.states, batch.steps, updates, strict=True):
                 if update[0] is p.array:
                     written.append(p.node)
                 p.array = update[0]
@@ -140,7 +140,7 @@ class Optimizer:
         return loss
 
     def _batches(self) -> list[_Batch]:
-        """What there is to do, checked as a whole, so that kernels that write in place do not fail halfway."""
+        """What there is to do, all of it checked, so that kernels that write in place do not fail halfway."""
         batches: list[_Batch] = []
         problems: list[str] = []
         states, all_made = self.state, self._made
@@ -154,9 +154,7 @@ class Optimizer:
                 array, state, made = p.array, states.get(p) or {}, all_made.get(p)
                 backend = backend_of(array)
                 if not alike(backend, grad.array, array):
-                    problems.append(
-                        f"{describe(self.param_groups, p)} is {_place(p)}, its gradient {_place(grad)}"
-                    )
+                    problems.append(f"{describe(self.param_groups, p)} is {_place(p)}, its gradient {_place(grad)}")
                     continue
                 batch = by_engine.get(backend)
                 if batch is None:
@@ -176,9 +174,7 @@ class Optimizer:
                     elif held.shape == p.shape:
                         row.append(saved.placed(held, p))
                     else:
-                        problems.append(
-                            f"{describe(self.param_groups, p)} is {_place(p)}, its {name} {_place(held)}"
-                        )
+                        problems.append(f"{describe(self.param_groups, p)} is {_place(p)}, its {name} {_place(held)}")
                 batch.rows.append(row)
                 batch.tensors.append(p)
                 batch.states.append(state)
@@ -186,18 +182,16 @@ class Optimizer:
                 if self.counts_steps:
                     batch.options["steps"] = batch.steps
         if problems:
-            raise GradientError(
-                "the step was not taken, and nothing has changed:\n  " + "\n  ".join(problems)
-            )
+            raise GradientError("the step was not taken, and nothing has changed:\n  " + "\n  ".join(problems))
         return batches
 
     # ------------------------------------------------------------------------------------------- saved state
 
     def state_dict(self) -> dict[str, Any]:
-        """The state by the parameter's number (counted through all groups), and the groups with such numbers.
+        """The state by the parameter's number, counted through all groups, and the groups with such numbers.
 
-        The layout is torch's. The Tensors share their arrays with the optimizer, whose next step may write over
-        them: keep `copy.deepcopy` of it for a snapshot.
+        The layout is torch's. The Tensors share their arrays with the optimizer, whose next step may write
+        over them: keep `copy.deepcopy` of it for a snapshot.
         """
         return saved.state_dict(self)
 
@@ -223,7 +217,7 @@ class Optimizer:
 
 
 class _Batch:
-    """Parameters of one group that are on one engine; a row has a parameter's array, its gradient's, its state's."""
+    """Parameters of one group on one engine; a row has a parameter's array, its gradient's, its state's."""
 
     def __init__(self, backend: Backend, names: tuple[str, ...], options: dict[str, Any]) -> None:
         self.backend, self.names, self.options = backend, names, dict(options)

@@ -55,12 +55,13 @@ def sgd_steps(
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum, Nesterov's if asked for, and weight decay.
 
-    With g the gradient (negated for `maximize`) plus weight_decay * parameter, the first step sets buffer = g, later
-    ones buffer = momentum * buffer + (1 - dampening) * g, and
+    With g the gradient (negated for `maximize`) plus weight_decay * parameter, the first step sets buffer = g,
+    later ones buffer = momentum * buffer + (1 - dampening) * g, and
 
         parameter -= lr * (g + momentum * buffer if nesterov else buffer)
 
-    which is torch's form of Sutskever et al., "On the importance of initialization and momentum in deep learning".
+    which is torch's form of Sutskever et al., "On the importance of initialization and momentum in deep
+    learning".
 
     Args:
         params: the parameters, or dicts of options with their "params" (see `Optimizer`).

@@ -35,9 +35,7 @@ def load_state_dict(optimizer: Optimizer, given: Any) -> None:
     present, saved = optimizer.param_groups, given["param_groups"]
     sizes, wanted = ([len(group["params"]) for group in groups] for groups in (saved, present))
     if sizes != wanted:
-        raise StateError(
-            f"the saved groups have {sizes} parameters, this optimizer's have {wanted}; it is unchanged"
-        )
+        raise StateError(f"the saved groups have {sizes} parameters, this optimizer's have {wanted}; it is unchanged")
     loaded, state, problems = [], {}, []
     for i, (old, new) in enumerate(zip(present, saved, strict=True)):
         own = {k: old[k] for k in ("params", "param_names") if k in old}

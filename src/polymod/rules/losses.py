@@ -23,7 +23,8 @@ def along_classes(xp, values, ndim):
 
 def one_hot(xp, target, shape):
     """True in the class that is the target's; of `shape`, the scores' own."""
-    classes = xp.arange(shape[class_axis(len(shape))], dtype=target.dtype, device=target.device)
+    device = getattr(target, "device", None)  # an array that an engine is tracing has none
+    classes = xp.arange(shape[class_axis(len(shape))], dtype=target.dtype, device=device)
     return xp.expand_dims(target, axis=class_axis(len(shape))) == along_classes(xp, classes, len(shape))
 
 
@@ -34,7 +35,7 @@ def shares(xp, target, weight, like, shape, ignore_index):
     """
     inside = (target >= 0) & (target < shape[class_axis(len(shape))])
     if weight is None:
-        share = xp.ones((), dtype=like.dtype, device=like.device)
+        share = xp.astype(inside, like.dtype)
     else:
         by_class = xp.where(one_hot(xp, target, shape), along_classes(xp, weight, len(shape)), 0)
         share = xp.sum(by_class, axis=class_axis(len(shape)))
@@ -141,7 +142,7 @@ def bce_with_logits(xp, x, target, pos_weight=1.0):
 
 def softplus_of_minus(xp, x):
     """log(1 + exp(-x)); not by abs(x), whose derivative at 0 would spoil this one's."""
-    return xp.logaddexp(-x, xp.zeros((), dtype=x.dtype, device=x.device))
+    return xp.logaddexp(-x, xp.zeros_like(x))
 
 
 bce_with_logits = Elementwise(

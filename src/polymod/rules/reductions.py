@@ -3,6 +3,8 @@
 `axis` is None (all axes), an integer or a tuple; the public functions have made it one of these.
 """
 
+from typing import Any
+
 from ..autograd.primitive import Constant, General, Linear, conj
 from ..backend import define
 
@@ -22,7 +24,7 @@ def spread(xp, g, shape, axis, keepdims):
     return xp.broadcast_to(restore(xp, g, shape, axis, keepdims), shape)
 
 
-def count(shape, axis):
+def count(shape: Any, axis: Any) -> int:
     """How many elements a reduction over `axis` takes together."""
     total = 1
     for a in range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis:
@@ -46,7 +48,7 @@ mean = Linear(
 )
 max = General(lambda xp, g, y, x, axis=None, keepdims=False: winners(xp, g, y, x, axis, keepdims))
 min = General(lambda xp, g, y, x, axis=None, keepdims=False: winners(xp, g, y, x, axis, keepdims))
-prod = General(lambda xp, g, y, x, axis=None, keepdims=False: products_of_others(xp, g, x, axis, keepdims))
+prod = General(lambda xp, g, _y, x, axis=None, keepdims=False: products_of_others(xp, g, x, axis, keepdims))
 
 
 def products_of_others(xp, g, x, axis, keepdims):
