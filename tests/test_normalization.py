@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from parity import TOLERANCE, against_differences, against_torch, assert_close
@@ -13,6 +15,11 @@ from polymod.nn import functional as F
 
 both_dtypes = pytest.mark.parametrize("dtype", ["float64", "float32"])
 with_and_without = pytest.mark.parametrize("affine", ["weight and bias", "weight", "bias", "neither"])
+
+
+def for_torch(given: dict[str, Any], like: Any) -> dict[str, Any]:
+    """With a weight of ones where there is only a bias: torch's second derivative fails without it."""
+    return {"weight": like.new_ones(given["bias"].shape), **given} if set(given) == {"bias"} else given
 
 
 def chosen(affine: str, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
@@ -28,7 +35,9 @@ def test_layer_norm_is_that_of_torch(shape, normalized, affine, dtype, rng):
     extra = chosen(affine, rng.normal(size=normalized), rng.normal(size=normalized))
     against_torch(
         lambda x, *v: F.layer_norm(x, normalized, **dict(zip(extra, v, strict=True)), eps=1e-3),
-        lambda x, *v: torch.nn.functional.layer_norm(x, normalized, **dict(zip(extra, v, strict=True)), eps=1e-3),
+        lambda x, *v: torch.nn.functional.layer_norm(
+            x, normalized, **for_torch(dict(zip(extra, v, strict=True)), x), eps=1e-3
+        ),
         [x, *extra.values()],
         dtype,
         rng,
@@ -47,7 +56,9 @@ def test_batch_norm_is_that_of_torch(shape, affine, training, dtype, rng):
     running, expected = [pm.tensor(v) for v in (mean, var)], [torch.tensor(v) for v in (mean, var)]
 
     def normalize(module, stats, x, *v):
-        return module.batch_norm(x, *stats, **dict(zip(extra, v, strict=True)), training=training, momentum=0.3, eps=1e-3)
+        given = dict(zip(extra, v, strict=True))
+        given = given if module is F else for_torch(given, x)
+        return module.batch_norm(x, *stats, **given, training=training, momentum=0.3, eps=1e-3)
 
     against_torch(
         lambda x, *v: normalize(F, running, x, *v),
@@ -187,6 +198,7 @@ def test_a_failed_call_changes_no_statistics():
         {"momentum": 0.3, "eps": 1e-3},
         {"momentum": None},
         {"affine": False},
+        {"bias": False},
         {"track_running_stats": False},
         {"affine": False, "track_running_stats": False},
     ],

@@ -103,7 +103,7 @@ def test_avg_pool_is_that_of_torch(window, more, dtype, rng):
 
 
 @both_dtypes
-@pytest.mark.parametrize("size", [1, (2, 3), (None, 4), (3, None), (6, 8), (4, 5), (9, 10), None])
+@pytest.mark.parametrize("size", [1, (2, 3), (None, 4), (3, None), (6, 8), (4, 5), (9, 10)])
 def test_adaptive_avg_pool_is_that_of_torch(size, dtype, rng):
     torch = pytest.importorskip("torch")
     reference = torch.nn.AdaptiveAvgPool2d(size)

@@ -47,10 +47,11 @@ from .errors import (
     ShapeError,
     StateError,
 )
-from .functions.creation import *  # noqa: F403
-from .functions.elementwise import *  # noqa: F403
-from .functions.manipulation import *  # noqa: F403
-from .functions.statistical import *  # noqa: F403
+from .functions.creation import *
+from .functions.elementwise import *
+from .functions.indexing import *
+from .functions.manipulation import *
+from .functions.statistical import *
 from .ops import ops
 from .tensor import Tensor, to_numpy
 

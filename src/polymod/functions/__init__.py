@@ -1,5 +1,5 @@
 """The public functions of the standard, by its chapters."""
 
-from . import creation, elementwise, manipulation, statistical
+from . import creation, elementwise, indexing, manipulation, statistical
 
-__all__ = ["creation", "elementwise", "manipulation", "statistical"]
+__all__ = ["creation", "elementwise", "indexing", "manipulation", "statistical"]

@@ -1,4 +1,4 @@
-"""Rearranging arrays, reading and writing their elements, and changing their dtype."""
+"""Rearranging arrays, choosing between them, and changing their dtype."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..backend import backend_of, find_owner
-from ..errors import MixedDevicesError
+from ..backend import backend_of
 from ..ops import ops
 from ..rules import primitives
 from ..tensor import Tensor, raw, wrap
@@ -24,21 +23,15 @@ __all__ = [
     "expand_dims",
     "flatten",
     "flip",
-    "getitem",
-    "index_add",
     "isdtype",
     "moveaxis",
-    "nonzero",
     "permute_dims",
     "repeat",
     "reshape",
     "result_type",
     "roll",
-    "setitem",
     "squeeze",
     "stack",
-    "take",
-    "take_along_axis",
     "tile",
     "tril",
     "triu",
@@ -46,7 +39,7 @@ __all__ = [
     "where",
 ]
 
-_index, _index_set, _scatter_add = primitives["index"], primitives["index_set"], primitives["scatter_add"]
+_index = primitives["index"]
 _reshape, _permute_dims = primitives["reshape"], primitives["permute_dims"]
 
 
@@ -206,7 +199,7 @@ def repeat(x: Any, repeats: int, /, *, axis: int | None = None) -> Tensor:
     n = raw(x).shape[axis]
     device = wrap(raw(x)).device
     positions = ops.asarray(np.repeat(np.arange(n), repeats).tolist(), dtype=dtypes.int64, device=device)
-    return take(x, positions, axis=axis)
+    return ops.take(x, positions, axis=axis)
 
 
 @ops.publish
@@ -222,109 +215,7 @@ def tile(x: Any, repetitions: tuple[int, ...], /) -> Tensor:
     return _reshape(x, shape=tuple(r * n for r, n in zip(repetitions, shape, strict=True)))
 
 
-# ---------------------------------------------------------------------------------------------------- elements
-
-
-def _key(x: Any, key: Any) -> Any:
-    """An index expression with engine arrays in it, completed to name every axis."""
-    parts = key if isinstance(key, tuple) else (key,)
-    if all(type(k) in (int, slice) for k in parts):  # the usual case, fast
-        whole = parts
-    else:
-        whole = tuple(_key_part(x, k) for k in parts)
-    used = sum(k.ndim if _is_mask(k) else k is not None and k is not Ellipsis for k in whole)
-    ndim = x.ndim
-    if used > ndim:
-        raise IndexError(f"too many indices: {used} for an array of shape {tuple(x.shape)}")
-    if used < ndim and not any(k is Ellipsis for k in whole):
-        whole = (*whole, Ellipsis)
-    return whole[0] if len(whole) == 1 else whole
-
-
-def _is_mask(k: Any) -> bool:
-    return hasattr(k, "dtype") and dtypes.dtype(k.dtype) is dtypes.bool_
-
-
-def _key_part(x: Any, k: Any) -> Any:
-    if isinstance(k, Tensor):
-        k = k.array
-    if k is None or k is Ellipsis or isinstance(k, slice | int) and not isinstance(k, bool):
-        return slice(*(_position(v) for v in (k.start, k.stop, k.step))) if isinstance(k, slice) else k
-    if isinstance(k, list | bool):
-        k = raw(ops.asarray(k, device=wrap(x).device)) if k != [] else raw(
-            ops.zeros((0,), dtype=dtypes.int64, device=wrap(x).device)
-        )
-    owner = find_owner(type(k))
-    if owner is None:
-        if hasattr(k, "__index__"):
-            return int(k)
-        raise TypeError(
-            f"an index is an integer, slice, None, Ellipsis, integer array or boolean mask; received {type(k).__name__}"
-        )
-    if dtypes.dtype(k.dtype).kind not in "iub":
-        raise IndexError(f"arrays in an index must be integers or booleans, received {dtypes.dtype(k.dtype)}")
-    if owner is not backend_of(x) and backend_of(x).is_engine:
-        raise MixedDevicesError(f"an array on {wrap(x).device} is indexed with one on {wrap(k).device}; move one of them")
-    return k
-
-
-def _position(v: Any) -> Any:
-    return int(v) if v is not None else None
-
-
-@ops.publish
-def getitem(x: Any, key: Any) -> Tensor:
-    """x[key]; trailing axes that are not named are taken whole."""
-    return _index(x, key=_key(raw(x), key))
-
-
-@ops.publish
-def setitem(x: Any, key: Any, values: Any) -> Tensor:
-    """A copy of `x` with `values` (cast to its dtype) at `key`."""
-    array = raw(x)
-    if not isinstance(values, Tensor):
-        values = ops.asarray(values, dtype=array.dtype, device=wrap(array).device if not hasattr(values, "dtype") else None)
-    if dtypes.dtype(values.array.dtype) is not dtypes.dtype(array.dtype):
-        values = astype(values, array.dtype)
-    return _index_set(x, values, key=_key(array, key))
-
-
-@ops.publish
-def index_add(x: Any, key: Any, values: Any) -> Tensor:
-    """A copy of `x` with `values` added at x[key]; an element that is named several times gets every value."""
-    return _scatter_add(x, values, key=_key(raw(x), key))
-
-
-@ops.publish
-def take(x: Any, indices: Any, /, *, axis: int | None = None) -> Tensor:
-    """The slices of `x` at the one-dimensional `indices` along `axis`."""
-    if axis is None:
-        if raw(x).ndim != 1:
-            raise ValueError(f"axis must be given for an array of shape {tuple(raw(x).shape)}")
-        axis = 0
-    return primitives["take"](x, indices, axis=axis)
-
-
-@ops.publish
-def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
-    """For each position of `indices`, the element of `x` at that index along `axis`; other axes broadcast."""
-    array, index = raw(x), raw(indices)
-    ndim = array.ndim
-    shape = [
-        n if i == axis % ndim else max(n, m) if n and m else 0
-        for i, (n, m) in enumerate(zip(array.shape, index.shape, strict=True))
-    ]
-    x = broadcast_to(x, shape) if tuple(shape) != tuple(array.shape) else x
-    shape[axis % ndim] = index.shape[axis]
-    indices = broadcast_to(indices, shape) if tuple(shape) != tuple(index.shape) else indices
-    return primitives["take_along_axis"](x, indices, axis=axis)
-
-
-@ops.publish
-def nonzero(x: Any, /) -> tuple[Tensor, ...]:
-    """The positions of the elements that are not zero, an int64 array per axis."""
-    array = raw(x)
-    return tuple(wrap(i) for i in backend_of(array).namespace.nonzero(array))
+# ----------------------------------------------------------------------------------------------------- choice
 
 
 @ops.publish

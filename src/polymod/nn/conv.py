@@ -10,8 +10,8 @@ from ..ops import ops
 from ..tensor import Tensor
 from . import functional as F
 from . import init
-from .functional.conv import per_axis
 from .functional.conv import padding_pairs as pairs_of
+from .functional.conv import per_axis
 from .module import Module
 from .parameter import Parameter, UninitializedParameter, is_lazy
 

@@ -35,7 +35,7 @@ class LayerNorm(Module):
 
     def __init__(
         self,
-        normalized_shape: int | None | tuple[int | None, ...] | list[int | None],
+        normalized_shape: int | tuple[int | None, ...] | list[int | None] | None,
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
@@ -88,8 +88,10 @@ class LayerNorm(Module):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)  # type: ignore[arg-type]
 
     def extra_repr(self) -> str:
-        text = f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        return text + (", bias=False" if self.elementwise_affine and self.bias is None else "")
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class _BatchNorm(Module):
@@ -104,6 +106,8 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if num_features is not None and not (isinstance(num_features, int) and num_features > 0):
@@ -121,7 +125,7 @@ class _BatchNorm(Module):
             return UninitializedBuffer(**where) if num_features is None else Buffer(ops.zeros((num_features,), **where))
 
         self.weight = parameter() if affine else None
-        self.bias = parameter() if affine else None
+        self.bias = parameter() if affine and bias else None
         self.running_mean = buffer() if track_running_stats else None
         self.running_var = buffer() if track_running_stats else None
         self.num_batches_tracked = (
@@ -180,7 +184,7 @@ class _BatchNorm(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -203,6 +207,7 @@ class BatchNorm2d(_BatchNorm):
         affine: whether there are a weight and a bias.
         track_running_stats: whether running statistics are kept; without them the batch's own are always used.
         device, dtype: of parameters and buffers (`num_batches_tracked` is a 0-d int64).
+        bias: whether there is a bias, if affine.
 
     Raises:
         ValueError: at construction, if num_features is not positive.
