@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parity import TOLERANCE, against_differences, against_torch, assert_close
+from against import TOLERANCE, against_differences, against_torch, assert_close
 
 import polymod as pm
 from polymod import nn
@@ -214,7 +214,7 @@ def test_batch_norm_layers_are_those_of_torch(name, shape, more, rng):
         for p, q in zip(layer.parameters(), reference.parameters(), strict=True):
             values = rng.normal(size=4)
             with pm.no_grad(), torch.no_grad():
-                p[...] = values
+                p[...] = pm.tensor(values)
                 q.copy_(torch.tensor(values))
     for step in range(4):
         if step == 3:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from parity import against_differences, against_torch, assert_close
+from against import against_differences, against_torch, assert_close
 
 import polymod as pm
 from polymod import nn

@@ -19,7 +19,10 @@ from polymod.rules import primitives
 
 cases = [(name, i) for name, samples in table.items() for i in range(len(samples))]
 complex_cases = [(name, i) for name, samples in complex_table.items() for i in range(len(samples))]
+compiling = pm.current_device().backend.name in ("jax", "cupy")  # engines that compile a kernel per shape or dtype
+brief_cases = [(name, i) for name, i in cases if i == 0 or not compiling]
 each_sample = pytest.mark.parametrize(("name", "i"), cases, ids=[f"{n}-{i}" for n, i in cases])
+sample_in_brief = pytest.mark.parametrize(("name", "i"), brief_cases, ids=[f"{n}-{i}" for n, i in brief_cases])
 each_complex = pytest.mark.parametrize(("name", "i"), complex_cases, ids=[f"{n}-{i}" for n, i in complex_cases])
 
 STEP = 1e-3  # of the fourth-order differences below: their error is of the order of 1e-12
@@ -203,7 +206,7 @@ def test_derivatives_equal_torch(kind: str, name: str, i: int, rng: np.random.Ge
 # ------------------------------------------------------------------------------------------- dtypes and devices
 
 
-mixed_cases = [(n, i, k) for n, i in cases for k in table[n][i].tracked if len(table[n][i].tracked) > 1]
+mixed_cases = [(n, i, k) for n, i in brief_cases for k in table[n][i].tracked if len(table[n][i].tracked) > 1]
 
 
 @pytest.mark.parametrize(("name", "i", "k"), mixed_cases)
@@ -229,7 +232,7 @@ def single(x: Any) -> Any:
     return x
 
 
-@each_sample
+@sample_in_brief
 def test_float32_in_float32_gradient(name: str, i: int, engine: pm.Device, rng: np.random.Generator):
     """No rule changes precision or place, and none depends on float64."""
     sample = table[name][i]
@@ -283,16 +286,16 @@ def test_integers_and_booleans_carry_no_gradient():
     x = pm.tensor([1.5, -2.5, 3.0], requires_grad=True)
     for y in (x > 0, x == x, pm.isnan(x), x.argmax(), x.astype(pm.int32), x.astype(pm.bool), pm.nonzero(x)[0], x.any()):
         assert not y.requires_grad and y.dtype.kind in "biu"
-    n = pm.tensor([1, 2, 3])
-    (g,) = pm.autograd.grad((n * x).sum(), x)
-    np.testing.assert_array_equal(pm.to_numpy(g), [1, 2, 3])
+    n = pm.tensor([2, 0])
+    (g,) = pm.autograd.grad((x[n] * n.astype(x.dtype)).sum(), x)
+    np.testing.assert_array_equal(pm.to_numpy(g), [0, 0, 2])
     with pytest.raises(pm.GradientError, match="int64"):
         pm.tensor([1, 2], requires_grad=True)
 
 
 # ---------------------------------------------------------------------------- shapes, axes and keys of every kind
 
-few = settings(max_examples=25, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=5 if compiling else 25, deadline=None, derandomize=True, database=None)
 seeds = st.integers(0, 2**32 - 1)
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 
@@ -374,7 +377,8 @@ def test_keys_of_every_kind(shape: tuple, seed: int, data: st.DataObject):
 @given(shapes, seeds, st.data())
 def test_rearrangements(shape: tuple, seed: int, data: st.DataObject):
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=shape)
+    x = np.asarray(rng.normal(size=shape))
+    y = np.asarray(rng.normal(size=shape))
     order = tuple(data.draw(st.permutations(range(len(shape)))))
     axis = data.draw(st.integers(-len(shape), len(shape) - 1)) if shape else None
     check("permute_dims", Sample((x,), call=lambda t: pm.permute_dims(t, order)), rng, second=False)

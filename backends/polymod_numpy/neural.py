@@ -14,7 +14,9 @@ from .basic import softmax
 
 TILE = 32768  # elements that are taken together, so that all passes over them find them in the processor's cache
 
-_P, _Q = ([np.array(c, np.float32) for c in cs] for cs in (SHORT_P, SHORT_Q))  # arrays: ufuncs convert numbers each time
+_P, _Q = (
+    [np.array(c, np.float32) for c in cs] for cs in (SHORT_P, SHORT_Q)
+)  # arrays: ufuncs convert numbers each time
 _LOW, _HIGH, _ONE, _HALF = (np.array(v, np.float32) for v in (-SHORT, SHORT, 1, 0.5))
 _SQRT_HALF, _DENSITY = np.array(0.5**0.5, np.float32), np.array((2 * np.pi) ** -0.5, np.float32)
 _FAR = np.array(SATURATED, np.float32)

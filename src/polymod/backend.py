@@ -330,11 +330,12 @@ def _device_named(spec: str) -> Device:
     if not wanted:
         return Device(backend, devices[0])
     names = [backend.device_name(d) for d in devices]
-    for fits in (
+    tests: tuple[Callable[[str], bool], ...] = (
         lambda n: n == wanted,
         lambda n: n.endswith(":" + wanted),  # "cupy:1" is cuda:1
         lambda n: n.startswith(wanted + ":"),  # "jax:cpu" is jax's cpu:0
-    ):
+    )
+    for fits in tests:
         for native, name in zip(devices, names, strict=True):
             if fits(name):
                 return Device(backend, native)

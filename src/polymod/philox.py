@@ -182,18 +182,18 @@ def integers(seed: int, draw: int, low: int, high: int, shape: Shape, dtype: Any
     n, count = high - low, math.prod(shape)
     if n <= 1 << 32:
         x = bits(seed, draw, 2 * count).view(np.uint64)
-        n = np.uint64(n)
-        offset = ((x >> _32) * n + ((x & _LOW) * n >> _32)) >> _32
+        factor = np.uint64(n)
+        offset = ((x >> _32) * factor + ((x & _LOW) * factor >> _32)) >> _32
     else:
         x = bits(seed, draw, 4 * count).view(np.uint64).reshape(count, 2)
         lower, upper = x[:, 0], x[:, 1]
         if n == 1 << 64:
             offset = upper
         else:
-            n = np.uint64(n)
-            middle = upper * n
-            carry = middle + _multiply_high(lower, n) < middle  # the sum passed 2**64
-            offset = _multiply_high(upper, n) + carry
+            factor = np.uint64(n)
+            middle = upper * factor
+            carry = middle + _multiply_high(lower, factor) < middle  # the sum passed 2**64
+            offset = _multiply_high(upper, factor) + carry
     offset = offset + np.uint64(low % (1 << 64))  # modulo 2**64, which two's complement undoes
     return offset.view(np.int64).astype(dtype).reshape(shape)
 

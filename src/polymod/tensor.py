@@ -595,7 +595,7 @@ def _same_shape(x: Tensor, result: Tensor) -> Tensor:
     return result if result.dtype == x.dtype else ops.astype(result, x.dtype)
 
 
-def _unpickle(cls: type, values: np.ndarray, where: str, dtype: dtypes.DType, requires_grad: bool) -> Tensor:
+def _unpickle(cls: type[Tensor], values: np.ndarray, where: str, dtype: dtypes.DType, requires_grad: bool) -> Tensor:
     """Rebuild a pickled Tensor on its device; on the current one where that device does not exist."""
     from .errors import BackendError
 

@@ -85,7 +85,7 @@ class Subset:
         """The batch of the examples at `indices` of this subset."""
         chosen = self.indices[indices]
         if hasattr(self.dataset, "take"):
-            return self.dataset.take(chosen)  # type: ignore[attr-defined]
+            return self.dataset.take(chosen)
         return collate([self.dataset[i] for i in chosen.tolist()])
 
 

@@ -153,6 +153,10 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
 
 def _of_one_dtype(arrays: Sequence[Any]) -> list[Any]:
     arrays = list(arrays)
+    alien = next((x for x in arrays if not isinstance(x, Tensor) and find_owner(type(x)) is None), None)
+    if alien is not None or not arrays:
+        got = "none" if not arrays else f"{type(alien).__name__} among them"
+        raise TypeError(f"expected a sequence of arrays, received {got}; polymod.asarray(...) makes an array of a number")
     if len({dtypes.dtype(raw(x).dtype) for x in arrays}) > 1:
         common = result_type(*arrays)
         arrays = [astype(x, common, copy=False) for x in arrays]
@@ -278,10 +282,7 @@ def isdtype(dtype: Any, kind: Any) -> bool:
 @ops.publish
 def result_type(*arrays_and_dtypes: Any) -> dtypes.DType:
     """The dtype that results from combining arrays, dtypes and Python numbers, as the standard promotes."""
-    import array_api_compat.numpy as host
-
-    given = [_as_host_dtype(a) for a in arrays_and_dtypes]
-    return dtypes.dtype(host.result_type(*given))
+    return dtypes.dtype(np.result_type(*(_as_host_dtype(a) for a in arrays_and_dtypes)))
 
 
 def _as_host_dtype(a: Any) -> Any:

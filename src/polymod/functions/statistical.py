@@ -158,14 +158,13 @@ def tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Tensor:
     """The sum of products over the last `axes` axes of x1 and the first of x2, or over two lists of axes."""
     a, b = wrap(raw(x1)), wrap(raw(x2))
     if isinstance(axes, int):
-        left, right = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
-    else:
-        left, right = ([v % t.ndim for v in part] for part, t in zip(axes, (a, b), strict=True))
+        axes = tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes))
+    left, right = (tuple(v % t.ndim for v in part) for part, t in zip(axes, (a, b), strict=True))
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise ValueError(f"shapes {a.shape} and {b.shape} differ along the summed axes {left} and {right}")
     free_a = [i for i in range(a.ndim) if i not in left]
     free_b = [i for i in range(b.ndim) if i not in right]
-    summed = count(a.shape, tuple(left))
-    first = ops.reshape(ops.permute_dims(x1, (*free_a, *left)), (-1 if summed else count(a.shape, tuple(free_a)), summed))
-    second = ops.reshape(ops.permute_dims(x2, (*right, *free_b)), (summed, -1 if summed else count(b.shape, tuple(free_b))))
+    summed, rows, columns = count(a.shape, left), count(a.shape, tuple(free_a)), count(b.shape, tuple(free_b))
+    first = ops.reshape(ops.permute_dims(x1, (*free_a, *left)), (rows, summed))
+    second = ops.reshape(ops.permute_dims(x2, (*right, *free_b)), (summed, columns))
     return ops.reshape(matmul(first, second), (*(a.shape[i] for i in free_a), *(b.shape[i] for i in free_b)))

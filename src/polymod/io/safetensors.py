@@ -83,7 +83,7 @@ def save_file(
     for name, array in arrays.items():
         code = _CODES[array.dtype.name]
         header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": list(offsets[name])}
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text: bytes = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > LARGEST_HEADER:
         raise DataError(f"can't write {path}: its header takes {len(text)} bytes, over {LARGEST_HEADER}")

@@ -99,9 +99,9 @@ class ChimeraClassifier(nn.Module):
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Flatten(), NestMLP(), nn.Linear(16, 20))
-        self.rand_weight = random.rand(20, 20)
+        self.rand_weight = random.normal(0.0, 20**-0.5, (20, 20))  # keeps lengths, so that training is stable
         self.linear = nn.Linear(20, 20)
-        self.norm = nn.LayerNorm(20, eps=1e-10)  # small against the variance of what the loop leaves
+        self.norm = nn.LayerNorm(20, eps=1e-8)  # small against the variance of what the loop leaves
         self.out = nn.Linear(20, classes)
 
     def forward(self, x: Tensor) -> Tensor:

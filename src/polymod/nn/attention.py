@@ -38,8 +38,8 @@ class MultiheadAttention(Module):
 
     Parameters are torch's: `in_proj_weight` (3 E, E), or `q_proj_weight` (E, E), `k_proj_weight` (E, kdim),
     `v_proj_weight` (E, vdim) where these differ from E; `in_proj_bias` (3 E,); `bias_k`, `bias_v` (1, 1, E);
-    `out_proj.weight` (E, E), `out_proj.bias` (E,). Input projections and added biases start from Glorot's distributions,
-    the other biases from 0.
+    `out_proj.weight` (E, E), `out_proj.bias` (E,). Input projections and added
+    biases start from Glorot's distributions, the other biases from 0.
 
     Raises:
         ValueError: num_heads does not divide embed_dim, or dropout is no probability.
@@ -237,7 +237,9 @@ class MultiheadAttention(Module):
             raise ShapeError("MultiheadAttention: " + "; ".join(wrong))
         for name, mask in (("attn_mask", attn), ("key_padding_mask", padding)):
             if mask is not None and _tensor(mask).dtype.kind not in "bf":
-                raise TypeError(f"{name} must be boolean (True: do not attend) or floating, received {_tensor(mask).dtype}")
+                raise TypeError(
+                    f"{name} must be boolean (True: do not attend) or floating, received {_tensor(mask).dtype}"
+                )
 
 
 def _tensor(x: Any) -> Tensor:

@@ -28,8 +28,8 @@ class Embedding(Module):
         max_norm, norm_type: rows that are asked for are first scaled down to this norm, in `weight` itself.
         scale_grad_by_freq: divide the gradient of each row by how often it is asked for.
         sparse: must be False; gradients are dense arrays.
-        _weight: initial values (num_embeddings, embedding_dim), used as they are; otherwise they are drawn from the standard
-            normal distribution.
+        _weight: initial values (num_embeddings, embedding_dim), used as they are; otherwise
+            they are drawn from the standard normal distribution.
         _freeze: learn nothing.
         device, dtype: of the weight.
 
@@ -57,7 +57,12 @@ class Embedding(Module):
         self.padding_idx = check_padding(padding_idx, self.num_embeddings)
         if sparse:
             raise ValueError("Embedding: gradients are dense here; leave sparse=False")
-        self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
+        self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = (
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            sparse,
+        )
         shape = (self.num_embeddings, self.embedding_dim)
         if _weight is None:
             self.weight = Parameter(ops.empty(shape, dtype=dtype, device=device), not _freeze)

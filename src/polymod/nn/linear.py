@@ -122,7 +122,9 @@ class Dense(Linear):
         dtype: Any = None,
     ) -> None:
         if isinstance(activation, str) and activation not in _activations:
-            raise ValueError(f"unknown activation {activation!r}; expected one of {', '.join(_activations)}, or a callable")
+            raise ValueError(
+                f"unknown activation {activation!r}; expected one of {', '.join(_activations)}, or a callable"
+            )
         if isinstance(activation, type):
             raise TypeError(f"activation is the class {activation.__name__}; give an instance, {activation.__name__}()")
         if activation is not None and not isinstance(activation, str) and not callable(activation):
@@ -138,7 +140,11 @@ class Dense(Linear):
         return (_activations[activation] if isinstance(activation, str) else activation)(y)
 
     def extra_repr(self) -> str:
-        shown = "" if self.activation is None or isinstance(self.activation, Module) else f", activation={_name(self.activation)}"
+        shown = (
+            ""
+            if self.activation is None or isinstance(self.activation, Module)
+            else f", activation={_name(self.activation)}"
+        )
         return f"{self.out_features}{shown}, in_features={self.in_features}, bias={self.bias is not None}"
 
 

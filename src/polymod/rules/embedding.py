@@ -17,7 +17,7 @@ def embedding(xp, weight, indices, *, padding_idx=None, by_frequency=False):
 def embedding_back(xp, g, *, indices, padding_idx, by_frequency, shape):
     """The cotangent of the table, which has `shape`."""
     if padding_idx is not None:
-        g = xp.where(xp.expand_dims(indices != padding_idx, axis=-1), g, 0)
+        g = xp.where(xp.expand_dims(xp.not_equal(indices, padding_idx), axis=-1), g, 0)
     if by_frequency:
         ones = xp.ones(indices.shape, dtype=g.dtype, device=g.device)
         named = xp.index_add(xp.zeros(shape[:1], dtype=g.dtype, device=g.device), indices, ones)

@@ -63,7 +63,7 @@ def along(xp, indices, axis, shape):
         else:
             view = [1] * len(shape)
             view[i] = n
-            key.append(xp.reshape(xp.arange(n, device=indices.device), tuple(view)))
+            key.append(indices_of(xp.reshape(xp.arange(n, device=indices.device), tuple(view))))
     return tuple(key)
 
 

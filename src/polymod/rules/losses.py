@@ -146,9 +146,7 @@ def softplus_of_minus(xp, x):
 
 
 bce_with_logits = Elementwise(
-    lambda xp, _y, x, target, pos_weight=1.0: (
-        (1 - target) - (1 + (pos_weight - 1) * target) * (1 - xp.sigmoid(x))
-    ),
+    lambda xp, _y, x, target, pos_weight=1.0: (1 - target) - (1 + (pos_weight - 1) * target) * (1 - xp.sigmoid(x)),
     lambda xp, _y, x, _target, pos_weight=1.0: -x + (pos_weight - 1) * softplus_of_minus(xp, x),
     lambda xp, _y, x, target, _pos_weight: target * softplus_of_minus(xp, x),
 )

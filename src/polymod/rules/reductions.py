@@ -56,6 +56,8 @@ def products_of_others(xp, g, x, axis, keepdims):
     ndim = x.ndim
     axes = tuple(range(ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     axes = tuple(a % ndim for a in axes)
+    if count(x.shape, axes) == 0:
+        return xp.zeros_like(x)
     rest = tuple(a for a in range(ndim) if a not in axes)
     moved = xp.permute_dims(x, rest + axes)
     flat = xp.reshape(moved, (*moved.shape[: len(rest)], count(x.shape, axes)))

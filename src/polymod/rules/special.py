@@ -8,7 +8,13 @@ from ..backend import define
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969) 631-637: numerators
 # and denominators, highest power first, of erf(x) / x in x**2 up to x = 0.46875, and of exp(x**2) erfc(x) from there.
 NEAR = 0.46875
-NEAR_P = (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3)
+NEAR_P = (
+    1.85777706184603153e-1,
+    3.16112374387056560,
+    1.13864154151050156e2,
+    3.77485237685302021e2,
+    3.20937758913846947e3,
+)
 NEAR_Q = (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3)
 FAR = 6.0  # erf rounds to 1 beyond
 FAR_P = (

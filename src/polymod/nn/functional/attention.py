@@ -15,7 +15,7 @@ from .dropout import check_probability, kept, scale_of
 
 __all__ = ["scaled_dot_product_attention"]
 
-_attention = primitives["attention"]
+_attention: Any = primitives["attention"]
 
 
 def scaled_dot_product_attention(
@@ -64,6 +64,8 @@ def attend(
     scale: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """What attention gives, and the weights it gave the values, before any is dropped."""
+    if min(raw(x).ndim for x in (query, key, value)) < 2:  # a vector would be taken, for something else
+        _explain(query, key, value, mask, None)
     if is_causal:
         if mask is not None:
             raise ValueError("attention takes attn_mask or is_causal=True, not both; put the causal part into the mask")
@@ -112,7 +114,7 @@ def _for_every_head(query: Any, key: Any, value: Any) -> tuple[Tensor, Tensor]:
     return repeated[0], repeated[1]
 
 
-def _explain(query: Any, key: Any, value: Any, mask: Any, error: Exception) -> None:
+def _explain(query: Any, key: Any, value: Any, mask: Any, error: Exception | None) -> None:
     """Raise a ShapeError where the shapes are to blame."""
     q, k, v = (tuple(raw(x).shape) for x in (query, key, value))
     if min(len(q), len(k), len(v)) < 2:

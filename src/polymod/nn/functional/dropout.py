@@ -44,7 +44,7 @@ def kept(shape: tuple[int, ...], like: Any, p: float, generator: random.Generato
 
 def scale_of(p: float) -> float:
     """The factor that keeps the mean, where a fraction `p` is dropped."""
-    return 1 / (1 - p) if p < 1 else 0.0
+    return 1 / (1 - p) if p < 1 else 1.0
 
 
 def check_probability(p: float) -> None:

@@ -44,8 +44,9 @@ def _misfit(x: Any, weight: Any, bias: Any) -> str:
     received, expected = tuple(x.shape), tuple(weight.shape)
     if len(expected) != 2:
         return f"linear: a weight of shape (out, in) is expected, received {expected}"
+    with_weight = f"linear with a weight of shape {expected} expects"
     if not received or received[-1] != expected[1]:
-        return f"linear with a weight of shape {expected} expects an input of shape (..., {expected[1]}), received {received}"
+        return f"{with_weight} an input of shape (..., {expected[1]}), received {received}"
     if bias is not None and tuple(bias.shape) != expected[:1]:
-        return f"linear with a weight of shape {expected} expects a bias of shape {expected[:1]}, received {tuple(bias.shape)}"
+        return f"{with_weight} a bias of shape {expected[:1]}, received {tuple(bias.shape)}"
     return ""

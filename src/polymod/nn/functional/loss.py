@@ -103,10 +103,9 @@ def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int)
     shape = tuple(raw(input).shape)
     if _is_floating(target):
         raise ShapeError(
-            f"{name} with an input of shape {shape} and a floating target, which would be probabilities of the input's shape "
-            f"but has shape {tuple(raw(target).shape)}; class numbers are integers, e.g. target.astype(polymod.int64)"
-            if name == "cross_entropy"
-            else f"{name} takes class numbers, which are integers; received {wrap(raw(target)).dtype}"
+            f"{name} with an input of shape {shape} and a target of {wrap(raw(target)).dtype} and shape "
+            f"{tuple(raw(target).shape)}: class numbers are integers, e.g. target.astype(polymod.int64)"
+            + ("; probabilities have the input's shape" if name == "cross_entropy" else "")
         )
     target = integers(target, f"{name}'s target", input)
     _check_classes(name, shape, target.shape, weight)
@@ -161,7 +160,9 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
     if weight is None:
         return _mse(input, target, reduction=reduction)
     if tuple(raw(weight).shape) != tuple(raw(input).shape):
-        raise ShapeError(f"mse_loss expects a weight of shape {tuple(raw(input).shape)}, received {tuple(raw(weight).shape)}")
+        raise ShapeError(
+            f"mse_loss expects a weight of shape {tuple(raw(input).shape)}, received {tuple(raw(weight).shape)}"
+        )
     losses = _mse(input, target, reduction="none") * weight
     return ops.sum(losses) / ops.sum(weight) if reduction == "mean" else _reduce(losses, reduction)
 
@@ -173,10 +174,12 @@ def _alike(name: str, input: Any, target: Any) -> tuple[Any, Any]:
         try:
             shape = np.broadcast_shapes(tuple(x.shape), tuple(t.shape))
         except ValueError:
-            raise ShapeError(f"{name}: input {tuple(x.shape)} and target {tuple(t.shape)} must be of one shape") from None
+            raise ShapeError(
+                f"{name}: input {tuple(x.shape)} and target {tuple(t.shape)} must be of one shape"
+            ) from None
         warnings.warn(
-            f"{name}: input {tuple(x.shape)} and target {tuple(t.shape)} are broadcast to {shape}, which is rarely meant; "
-            "give them one shape",
+            f"{name}: input {tuple(x.shape)} and target {tuple(t.shape)} are broadcast to {shape}, which is rarely "
+            "meant; give them one shape",
             stacklevel=3,
         )
         input, target = ops.broadcast_to(input, shape), ops.broadcast_to(target, shape)

@@ -1,0 +1,159 @@
+"""PyTorch, eager."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..harness import Run
+from ..imports import importing
+from ..workloads import TREE, Problem, Workload
+
+NAME, PACKAGE = "torch", "torch"
+
+
+class MLP(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(784, 256)
+        self.out = nn.Linear(256, 10)
+
+    def forward(self, x: Any) -> Any:
+        return self.out(F.relu(self.hidden(x)))
+
+
+class NestMLP(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU())
+        self.linear = nn.Linear(32, 16)
+
+    def forward(self, x: Any) -> Any:
+        return self.linear(self.net(x))
+
+
+class FixedHiddenMLP(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("rand_weight", torch.rand(20, 20))
+        self.linear = nn.Linear(20, 20)
+
+    def forward(self, x: Any) -> Any:
+        x = self.linear(x)
+        x = F.relu(x @ self.rand_weight + 1)
+        x = self.linear(x)
+        while abs(x).sum() > 1:
+            x = x / 2
+        return x.sum()
+
+
+class CNN(nn.Module):
+    def __init__(self, image: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            *self.convolution(1, 16),
+            nn.MaxPool2d(2),
+            *self.convolution(16, 32),
+            *self.convolution(32, 32),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+        )
+        self.hidden = nn.Linear(32 * (image // 4) ** 2, 64)
+        self.out = nn.Linear(64, 10)
+
+    @staticmethod
+    def convolution(a: int, b: int) -> tuple[nn.Module, ...]:
+        return nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()
+
+    def forward(self, x: Any) -> Any:
+        return self.out(F.relu(self.hidden(self.features(x))))
+
+
+def model_for(workload: Workload, problem: Problem) -> nn.Module:
+    if workload.model == "chimera":
+        return nn.Sequential(NestMLP(), nn.Linear(16, 20), FixedHiddenMLP())
+    if workload.model == "mlp":
+        return MLP()
+    if workload.model == "narrow":
+        width = workload.arguments["width"]
+        return nn.Sequential(*(m for _ in range(96) for m in (nn.Linear(width, width), nn.ReLU())))
+    if workload.model == "cnn":
+        return CNN(problem.inputs["x"].shape[-1])
+    size = workload.arguments["d_model"]
+    return nn.TransformerEncoderLayer(
+        size, workload.arguments["nhead"], 4 * size, 0.0, "gelu", batch_first=True, norm_first=True
+    )
+
+
+def build(workload: Workload, problem: Problem) -> Run | None:
+    kinds = {"train": train, "tree": tree, "operation": operation}
+    return kinds[workload.kind](workload, problem) if workload.kind in kinds else importing("import torch")
+
+
+def train(workload: Workload, problem: Problem) -> Run:
+    model = model_for(workload, problem)
+    state = {k: torch.tensor(v) for k, v in problem.weights.items()}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    odd = [k for k in missing if "running" not in k and "num_batches" not in k] + unexpected
+    if odd:
+        raise ValueError(f"torch's model has other weights: {', '.join(odd[:5])}")
+    x, y = (torch.tensor(problem.inputs[k]) if k in problem.inputs else None for k in "xy")
+    optimizer = None
+    if workload.optimizer is not None:
+        name, options = workload.optimizer
+        optimizer = getattr(torch.optim, name)(model.parameters(), **options)
+
+    def loss_of(output: Any) -> Any:
+        if workload.loss == "sum":
+            return output.sum()
+        return F.cross_entropy(output, y) if workload.loss == "cross_entropy" else F.mse_loss(output, y)
+
+    def step() -> Any:
+        model.zero_grad()
+        loss = loss_of(model(x))
+        loss.backward()
+        if optimizer is not None:
+            optimizer.step()
+        return loss
+
+    def outputs() -> dict[str, Any]:
+        loss = step().detach().numpy()
+        gradients = {f"gradient of {n}": p.grad.numpy().copy() for n, p in model.named_parameters()}
+        return {"loss": loss, "loss after a step": step().detach().numpy(), **gradients}
+
+    return Run(step, outputs)
+
+
+def tree_of_modules() -> nn.Module:
+    width = TREE["width"]
+    return nn.Sequential(
+        *(
+            nn.Sequential(*(nn.Sequential(nn.Linear(width, width), nn.ReLU()) for _ in range(TREE["pairs"])))
+            for _ in range(TREE["blocks"])
+        )
+    )
+
+
+def tree(workload: Workload, problem: Problem) -> Run:
+    model = tree_of_modules()
+
+    def outputs() -> dict[str, Any]:
+        shapes = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+        return {"modules": len(list(model.modules())), **shapes}
+
+    steps = {
+        "build": tree_of_modules,
+        "parameters": lambda: list(model.parameters()),
+        "state_dict": lambda: model.state_dict(),
+    }
+    return Run(steps[workload.model], outputs)
+
+
+def operation(workload: Workload, problem: Problem) -> Run:
+    host = np.arange(8, dtype=np.float32)
+    x, y = torch.tensor(host, requires_grad=True), torch.tensor(host)
+    return Run(lambda: x + y, lambda: {"sum": (x + y).detach().numpy()})
