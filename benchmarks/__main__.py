@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--workloads", help="names, or beginnings of names, with commas (default: all)")
     parser.add_argument("--repeat", type=int, default=21, help="samples of each contestant (default: 21)")
     parser.add_argument("--threads", type=int, default=machine.cores(), help="default: all cores")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="wall time, or this process's CPU time, which other programs disturb less (use it with --threads 1)",
+    )
     parser.add_argument("--out", type=Path, help="directory for benchmarks.json and benchmarks.png")
     parser.add_argument("--list", action="store_true", help="list the workloads and the installed peers, and stop")
     return parser
@@ -64,6 +71,10 @@ def main() -> int:
     except (BackendError, ImportError) as error:
         parser.error(str(error))
 
+    described = machine.description(options.threads)
+    if (described["load_average"] or 0) > 0.5:
+        print(f"note: the machine is busy (load {described['load_average']})", file=sys.stderr)
+    clock = {"wall": time.perf_counter, "cpu": time.process_time}[options.clock]
     results = []
     for workload in WORKLOADS.values():
         if not any(workload.name.startswith(w) for w in wanted):
@@ -74,12 +85,11 @@ def main() -> int:
             builders[name] = partial(peer.build, workload, given)
         repeat = min(options.repeat, workload.repeat or options.repeat)
         print(f"{workload.name}: {workload.title}", file=sys.stderr, flush=True)
-        results += compete(workload.name, builders, workload.tolerance, repeat)
+        results += compete(workload.name, builders, workload.tolerance, repeat, clock)
 
-    described = machine.description(options.threads)
     print(report.text(described, results, [*(f"polymod:{b}" for b in backends), *names]))
     if options.out is not None:
-        settings = {"backends": backends, "peers": names, "repeat": options.repeat, "threads": options.threads}
+        settings = {"backends": backends, "peers": names, "repeat": options.repeat, "clock": options.clock}
         for path in report.write(options.out, described, settings, results):
             print(path)
     return 1 if any(r.error for r in results) else 0

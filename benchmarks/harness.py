@@ -58,7 +58,11 @@ class Result:
 
 
 def compete(
-    workload: str, builders: Mapping[str, Callable[[], Run | None]], tolerance: float, repeat: int
+    workload: str,
+    builders: Mapping[str, Callable[[], Run | None]],
+    tolerance: float,
+    repeat: int,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[Result]:
     """Build, check and time the contestants.
 
@@ -67,6 +71,7 @@ def compete(
             None takes no part.
         tolerance: how far an output may be off, as a part of the reference's Euclidean norm.
         repeat: samples per contestant.
+        clock: gives seconds.
 
     Returns:
         A Result per contestant. One that fails, or disagrees with the first, has an error and no samples; where
@@ -94,7 +99,7 @@ def compete(
                 break
         if results[name].error is None:
             runs[name] = run
-    _time(runs, results, repeat)
+    _time(runs, results, repeat, clock)
     return list(results.values())
 
 
@@ -116,32 +121,32 @@ def disagreement(outputs: Mapping[str, Any], reference: Mapping[str, Any], toler
     return f"{where} differs from {name}'s by {worst:.1e} of its norm" if worst > tolerance else None
 
 
-def _time(runs: Mapping[str, Run], results: Mapping[str, Result], repeat: int) -> None:
+def _time(runs: Mapping[str, Run], results: Mapping[str, Result], repeat: int, clock: Callable[[], float]) -> None:
     calls = {}
     for name, run in runs.items():
         if run.measure is None:
-            results[name].first = _seconds(run, 1)
-            calls[name] = _calls_for_a_sample(run)
+            results[name].first = _seconds(run, 1, clock)
+            calls[name] = _calls_for_a_sample(run, clock)
     for _ in range(repeat):
         for name, run in runs.items():
             time.sleep(PAUSE)
-            seconds = run.measure() if run.measure else _seconds(run, calls[name]) / calls[name]
+            seconds = run.measure() if run.measure else _seconds(run, calls[name], clock) / calls[name]
             results[name].samples.append(seconds)
     for name, run in runs.items():
         results[name].notes = run.notes
 
 
-def _seconds(run: Run, calls: int) -> float:
+def _seconds(run: Run, calls: int, clock: Callable[[], float]) -> float:
     step = run.step
-    start = time.perf_counter()
+    start = clock()
     for _ in range(calls):
         step()
     run.synchronize()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def _calls_for_a_sample(run: Run) -> int:
+def _calls_for_a_sample(run: Run, clock: Callable[[], float]) -> int:
     calls = 1
-    while (seconds := _seconds(run, calls)) < SAMPLE:
+    while (seconds := _seconds(run, calls, clock)) < SAMPLE:
         calls *= 2 if seconds <= 0 else min(10, max(2, int(SAMPLE / seconds) + 1))
     return calls

@@ -139,6 +139,11 @@ def chart(path: Path, machine: dict[str, Any], found: list[dict[str, Any]]) -> N
         axes.bar_label(bars, [f"{r['ratio']:.2f}" for r in chosen], fontsize=7, padding=2)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
+    axes.margins(x=0.15)
+    low, high = axes.get_xlim()
+    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low <= t <= high]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.minorticks_off()
     axes.set_yticks(range(len(workloads)), workloads)
     axes.set_xlabel("time of polymod / time of the other (below 1 polymod is faster)")
     axes.set_title(f"{machine['cpu']}, {machine['threads']} threads", fontsize=9)

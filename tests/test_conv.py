@@ -164,7 +164,7 @@ def test_a_wrong_bias():
 
 
 def test_all_that_is_wrong_is_said_at_once():
-    with pytest.raises(pm.ShapeError, match="channels.*reaches over.*bias"):
+    with pytest.raises(pm.ShapeError, match=r"channels.*reaches over.*bias"):
         F.conv2d(pm.zeros((1, 3, 2, 2)), pm.zeros((6, 4, 3, 3)), pm.zeros(5))
 
 
@@ -203,7 +203,7 @@ def test_pad_refuses():
     x = pm.zeros((2, 3))
     with pytest.raises(pm.ShapeError, match="reflect"):
         F.pad(x, (3, 0), mode="reflect")
-    with pytest.raises(pm.ShapeError, match="2|3 axes"):
+    with pytest.raises(pm.ShapeError, match="pad names 3 axes"):
         F.pad(x, (1, 1, 1, 1, 1, 1))
     with pytest.raises(pm.ShapeError, match="takes away more"):
         F.pad(x, (-2, -2))

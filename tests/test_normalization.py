@@ -28,7 +28,9 @@ def chosen(affine: str, weight: np.ndarray, bias: np.ndarray) -> dict[str, np.nd
 
 @both_dtypes
 @with_and_without
-@pytest.mark.parametrize(("shape", "normalized"), [((4, 7), (7,)), ((2, 3, 4, 5), (4, 5)), ((5,), (5,)), ((3, 2), (3, 2))])
+@pytest.mark.parametrize(
+    ("shape", "normalized"), [((4, 7), (7,)), ((2, 3, 4, 5), (4, 5)), ((5,), (5,)), ((3, 2), (3, 2))]
+)
 def test_layer_norm_is_that_of_torch(shape, normalized, affine, dtype, rng):
     torch = pytest.importorskip("torch")
     x = 2 * rng.normal(size=shape) + 3
@@ -74,7 +76,9 @@ def test_batch_norm_is_that_of_torch(shape, affine, training, dtype, rng):
 
 def test_derivatives_are_those_of_finite_differences(rng):
     x, weight, bias = rng.normal(size=(3, 2, 4)), rng.normal(size=2), rng.normal(size=2)
-    against_differences(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True, eps=0.1) ** 2, [x, weight, bias], rng)
+    against_differences(
+        lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True, eps=0.1) ** 2, [x, weight, bias], rng
+    )
     weight, bias = rng.normal(size=(2, 2, 4))
     against_differences(lambda x, w, b: F.layer_norm(x, (2, 4), w, b, eps=0.1) ** 2, [x, weight, bias], rng)
 
@@ -203,7 +207,9 @@ def test_a_failed_call_changes_no_statistics():
         {"affine": False, "track_running_stats": False},
     ],
 )
-@pytest.mark.parametrize(("name", "shape"), [("BatchNorm1d", (5, 4)), ("BatchNorm1d", (3, 4, 6)), ("BatchNorm2d", (3, 4, 2, 5))])
+@pytest.mark.parametrize(
+    ("name", "shape"), [("BatchNorm1d", (5, 4)), ("BatchNorm1d", (3, 4, 6)), ("BatchNorm2d", (3, 4, 2, 5))]
+)
 def test_batch_norm_layers_are_those_of_torch(name, shape, more, rng):
     """Several training steps, then evaluation: results, gradients, buffers and keys."""
     torch = pytest.importorskip("torch")

@@ -179,9 +179,7 @@ def test_layer_is_that_of_torch(name, args, more, rng):
     layer, reference = getattr(nn, name)(*args, **more), getattr(torch.nn, name)(*args, **more)
     assert repr(layer) == repr(reference)
     assert not layer.state_dict()
-    against_torch(
-        lambda x: layer(x) ** 2, lambda x: reference(x) ** 2, [rng.normal(size=(2, 3, 7, 6))], "float64", rng
-    )
+    against_torch(lambda x: layer(x) ** 2, lambda x: reference(x) ** 2, [rng.normal(size=(2, 3, 7, 6))], "float64", rng)
 
 
 def test_layer_gives_positions(rng):

@@ -295,7 +295,7 @@ def test_integers_and_booleans_carry_no_gradient():
 
 # ---------------------------------------------------------------------------- shapes, axes and keys of every kind
 
-few = settings(max_examples=5 if compiling else 25, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=5 if compiling else 15, deadline=None, derandomize=True, database=None)
 seeds = st.integers(0, 2**32 - 1)
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 
@@ -388,9 +388,9 @@ def test_rearrangements(shape: tuple, seed: int, data: st.DataObject):
     check("roll", Sample((x,), call=lambda t: pm.roll(t, 2, axis=axis)), rng, second=False)
     if axis is not None:
         check("cumulative_sum", Sample((x,), call=lambda t: pm.cumulative_sum(t, axis=axis)), rng, second=False)
-        check("join", Sample((x, x + 1,), call=lambda a, b: pm.concat([a, b], axis=axis)), rng, second=False)
+        check("join", Sample((x, y), call=lambda a, b: pm.concat([a, b], axis=axis)), rng, second=False)
         check("take", Sample((x,), call=lambda t: pm.repeat(t, 2, axis=axis)), rng, second=False)
-    check("pile", Sample((x, x + 1,), call=lambda a, b: pm.stack([a, b], axis=-1)), rng, second=False)
+    check("pile", Sample((x, y), call=lambda a, b: pm.stack([a, b], axis=-1)), rng, second=False)
     check("broadcast_to", Sample((x,), call=lambda t: pm.tile(t, (2, 1, 2, 1))), rng, second=False)
 
 

@@ -34,9 +34,7 @@ def _parameters(function: Callable[..., Any]) -> int:
 def correlate(
     x: jax.Array, weight: jax.Array, stride: Sizes, padding: Pairs, dilation: Sizes, groups: int
 ) -> jax.Array:
-    return lax.conv_general_dilated(
-        x, weight, stride, padding, rhs_dilation=dilation, feature_group_count=groups
-    )
+    return lax.conv_general_dilated(x, weight, stride, padding, rhs_dilation=dilation, feature_group_count=groups)
 
 
 def of_one_dtype(*arrays: jax.Array) -> list[jax.Array]:
@@ -136,9 +134,7 @@ def max_pool_back(
 
 def window_sums(x: jax.Array, size: Sizes, stride: Sizes, padding: Pairs) -> jax.Array:
     zero = np.zeros((), x.dtype)
-    return lax.reduce_window(
-        x, zero, lax.add, (*BOTH, *size), (*BOTH, *stride), ((0, 0), (0, 0), *padding)
-    )
+    return lax.reduce_window(x, zero, lax.add, (*BOTH, *size), (*BOTH, *stride), ((0, 0), (0, 0), *padding))
 
 
 @compiled

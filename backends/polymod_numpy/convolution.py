@@ -1,9 +1,12 @@
 """Convolution and its transposes: columns of a few images at a time, small enough for the processor's cache, and
-one matrix product for each such block."""
+one matrix product for each such block.
+
+Within a block the images are the last axis, so that copies run over long stretches of memory however small an image
+is.
+"""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from math import prod
 from typing import Any
@@ -13,22 +16,9 @@ from numpy.lib.stride_tricks import as_strided
 
 from polymod.rules.windows import Pairs, Sizes, output_size, spread, window_keys
 
+from .memory import working_memory
+
 BLOCK_BYTES = 2**20  # of columns; an image that needs more is a block by itself
-KEPT_BYTES = 2**26  # working memory that is kept for the next call
-
-_kept = threading.local()
-
-
-def working_memory(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An uninitialised array that the next call of the same name gets again: fresh memory from the operating
-    system would cost more than to fill it."""
-    size = prod(shape) * np.dtype(dtype).itemsize
-    held = getattr(_kept, name, None)
-    if held is None or held.nbytes < size:
-        held = np.empty(size, np.uint8)
-        if size <= KEPT_BYTES:
-            setattr(_kept, name, held)
-    return held[:size].view(dtype).reshape(shape)
 
 
 def conv(
@@ -55,13 +45,16 @@ def conv(
             if count == 1:
                 np.matmul(matrix, columns, out=y[images.start])
             else:
-                product = np.matmul(matrix, columns).reshape(*y.shape[1:3], count, pixels)
-                y[images] = product.transpose(2, 0, 1, 3)
-    y = y.reshape(n, n_out, *outputs)
-    if bias is not None:
-        column = bias.reshape(-1, *(1,) * len(outputs))
-        return np.add(y, column, out=y) if bias.dtype == y.dtype else y + column
-    return y
+                product = np.matmul(matrix, columns).reshape(*y.shape[1:], count)
+                y[images] = np.moveaxis(product, -1, 0)
+    return biased(y.reshape(n, n_out, *outputs), bias)
+
+
+def biased(y: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    if bias is None:
+        return y
+    column = bias.reshape(-1, *(1,) * (y.ndim - 2))
+    return np.add(y, column, out=y) if bias.dtype == y.dtype else y + column
 
 
 def conv_input_back(
@@ -103,21 +96,20 @@ def scattered(
     n, outputs, kernel = g.shape[0], g.shape[2:], weight.shape[2:]
     n_out, n_in = weight.shape[0] // groups, weight.shape[1]
     padded = tuple(s + before + after for s, (before, after) in zip(size, padding, strict=True))
-    dx = np.zeros((n, groups * n_in, *padded), g.dtype)
+    inner = tuple(slice(before, before + s) for s, (before, _) in zip(size, padding, strict=True))
+    dx = np.empty((n, groups * n_in, *size), g.dtype)
     back = np.ascontiguousarray(weight.reshape(groups, n_out, -1).swapaxes(1, 2))
     keys = list(window_keys(kernel, stride, dilation, outputs))
-    image = prod(outputs) * groups * n_in * prod(kernel) * g.itemsize
-    step = max(1, min(n, BLOCK_BYTES // max(image, 1)))
-    for start in range(0, n, step):
-        images = slice(start, min(start + step, n))
-        count = images.stop - start
-        products = np.matmul(back, channels_first(g[images]).reshape(groups, n_out, -1))
-        products = products.reshape(groups * n_in, prod(kernel), count, *outputs)
-        target = dx[images].swapaxes(0, 1)
+    for images in batches(n, prod(outputs) * groups * n_in * prod(kernel) * g.itemsize):
+        count = images.stop - images.start
+        products = np.matmul(back, images_last(g[images]).reshape(groups, n_out, -1))
+        products = products.reshape(groups * n_in, prod(kernel), *outputs, count)
+        target = working_memory("framed", (groups * n_in, *padded, count), g.dtype)
+        target[...] = 0
         for k, key in enumerate(keys):
-            target[(slice(None), slice(None), *key)] += products[:, k]
-    inner = tuple(slice(before, before + s) for s, (before, _) in zip(size, padding, strict=True))
-    return np.ascontiguousarray(dx[(slice(None), slice(None), *inner)])
+            target[(slice(None), *key)] += products[:, k]
+        dx[images] = np.moveaxis(target[(slice(None), *inner)], -1, 0)
+    return dx
 
 
 def conv_weight_back(
@@ -134,7 +126,7 @@ def conv_weight_back(
     outputs, n_out = g.shape[2:], g.shape[1]
     total = np.zeros((groups, n_out // groups, x.shape[1] // groups * prod(size)), x.dtype)
     for images, columns in blocks(x, size, outputs, stride, padding, dilation, groups):
-        part = channels_first(g[images]).reshape(groups, n_out // groups, -1)
+        part = images_last(g[images]).reshape(groups, n_out // groups, -1)
         total += np.matmul(part, columns.swapaxes(1, 2))
     return total.reshape(n_out, x.shape[1] // groups, *size)
 
@@ -144,52 +136,55 @@ def pointwise(kernel: Sizes, stride: Sizes, padding: Pairs) -> bool:
     return max(kernel) == 1 == max(stride) and not any(map(any, padding))
 
 
-def channels_first(g: np.ndarray) -> np.ndarray:
-    """(N, C, ...) -> (C, N, ...), without a copy for one image."""
-    return g[0][:, None] if g.shape[0] == 1 else np.ascontiguousarray(g.swapaxes(0, 1))
+def images_last(x: np.ndarray) -> np.ndarray:
+    """(N, ...) -> (..., N), without a copy for one image."""
+    return x[0][..., None] if x.shape[0] == 1 else np.ascontiguousarray(np.moveaxis(x, 0, -1))
+
+
+def batches(n: int, image_bytes: int) -> Iterator[slice]:
+    """Slices of `n` images whose columns take about BLOCK_BYTES."""
+    step = max(1, min(n, BLOCK_BYTES // max(image_bytes, 1)))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
 
 
 def blocks(
     x: np.ndarray, kernel: Sizes, outputs: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes, groups: int
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """A slice of the batch at a time, and its columns (groups, C / groups * prod(kernel), images * prod(outputs)),
-    in memory that the next block overwrites."""
+    """A slice of the batch at a time, and its columns (groups, C / groups * prod(kernel), prod(outputs) * images), in
+    memory that the next block overwrites."""
     n, c = x.shape[:2]
-    x = framed(x, padding)
-    spatial = x.strides[2:]
-    seen = as_strided(
-        x,
-        (c, *kernel, n, *outputs),
-        (
-            x.strides[1],
-            *(a * d for a, d in zip(spatial, dilation, strict=True)),
-            x.strides[0],
-            *(a * s for a, s in zip(spatial, stride, strict=True)),
-        ),
-        writeable=False,
-    )
-    axis = 1 + len(kernel)
-    image = x.itemsize * c * prod(kernel) * prod(outputs)
-    step = max(1, min(n, BLOCK_BYTES // max(image, 1)))
-    for start in range(0, n, step):
-        count = min(step, n - start)
-        columns = working_memory("columns", (c, *kernel, count, *outputs), x.dtype)
-        np.copyto(columns, seen[(slice(None),) * axis + (slice(start, start + count),)])
-        yield slice(start, start + count), columns.reshape(groups, -1, count * prod(outputs))
+    for images in batches(n, x.itemsize * c * prod(kernel) * prod(outputs)):
+        block = framed(images_last(x[images]), padding)
+        spatial = block.strides[1:-1]
+        seen = as_strided(
+            block,
+            (c, *kernel, *outputs, block.shape[-1]),
+            (
+                block.strides[0],
+                *(a * d for a, d in zip(spatial, dilation, strict=True)),
+                *(a * s for a, s in zip(spatial, stride, strict=True)),
+                block.strides[-1],
+            ),
+            writeable=False,
+        )
+        columns = working_memory("columns", seen.shape, x.dtype)
+        np.copyto(columns, seen)
+        yield images, columns.reshape(groups, -1, prod(outputs) * block.shape[-1])
 
 
 def framed(x: np.ndarray, padding: Pairs) -> np.ndarray:
-    """`x` with zeros around its spatial axes, in memory that the next call overwrites."""
+    """`x` (C, *S, N) with zeros around its spatial axes, in memory that the next call overwrites."""
     if not any(map(any, padding)):
         return x
-    shape = tuple(n + before + after for n, (before, after) in zip(x.shape[2:], padding, strict=True))
-    inner = tuple(slice(before, before + n) for n, (before, _) in zip(x.shape[2:], padding, strict=True))
-    result = working_memory("framed", (*x.shape[:2], *shape), x.dtype)
-    for axis, (before, n) in enumerate(((p[0], n) for p, n in zip(padding, x.shape[2:], strict=True)), start=2):
+    sizes = x.shape[1:-1]
+    shape = tuple(n + before + after for n, (before, after) in zip(sizes, padding, strict=True))
+    result = working_memory("framed", (x.shape[0], *shape, x.shape[-1]), x.dtype)
+    for axis, ((before, _), n) in enumerate(zip(padding, sizes, strict=True), start=1):
         whole = (slice(None),) * axis
         result[(*whole, slice(0, before))] = 0
         result[(*whole, slice(before + n, None))] = 0
-    result[(slice(None), slice(None), *inner)] = x
+    result[(slice(None), *(slice(before, before + n) for n, (before, _) in zip(sizes, padding, strict=True)))] = x
     return result
 
 

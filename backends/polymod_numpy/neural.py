@@ -8,18 +8,16 @@ import numpy as np
 
 from polymod.backend import load_backend, portable
 from polymod.rules.activation import SATURATED
-from polymod.rules.special import SHORT, SHORT_P, SHORT_Q
+from polymod.rules.special import SHORT, SHORT_P
 
 from .basic import softmax
 
 TILE = 32768  # elements that are taken together, so that all passes over them find them in the processor's cache
 
-_P, _Q = (
-    [np.array(c, np.float32) for c in cs] for cs in (SHORT_P, SHORT_Q)
-)  # arrays: ufuncs convert numbers each time
-_LOW, _HIGH, _ONE, _HALF = (np.array(v, np.float32) for v in (-SHORT, SHORT, 1, 0.5))
-_SQRT_HALF, _DENSITY = np.array(0.5**0.5, np.float32), np.array((2 * np.pi) ** -0.5, np.float32)
-_FAR = np.array(SATURATED, np.float32)
+# arrays, since ufuncs convert a number each time; those of GELU are of erf(x / sqrt(2))
+_ERF = [np.array(c, np.float32) for c in SHORT_P]
+_PHI = [np.array(c * 0.5 ** (i + 0.5), np.float32) for i, c in zip(range(len(SHORT_P))[::-1], SHORT_P, strict=True)]
+_ONE, _HALF, _DENSITY = (np.array(v, np.float32) for v in (1, 0.5, (2 * np.pi) ** -0.5))
 
 
 def textbook(name: str, *arrays: Any, **attrs: Any) -> Any:
@@ -30,38 +28,41 @@ def textbook(name: str, *arrays: Any, **attrs: Any) -> Any:
 # ------------------------------------------------------------------------------------------------ erf and GELU
 
 
-def erf_into(out: np.ndarray, x: np.ndarray, u: np.ndarray, q: np.ndarray) -> None:
-    """The portable definition's arithmetic for float32, in place. `out` may be `x`; u and q are for work."""
+def tanh_of_odd(
+    out: np.ndarray, x: np.ndarray, bound: float, p: list[np.ndarray], u: np.ndarray, q: np.ndarray
+) -> None:
+    """out = tanh(x p(x**2)), with x clipped to +-bound; u and q are for work."""
     add, multiply = np.add, np.multiply
-    np.maximum(x, _LOW, out=out)
-    np.minimum(out, _HIGH, out=out)
+    np.clip(x, -bound, bound, out=out)
     multiply(out, out, out=u)
-    for coefficients, combine in ((_P, multiply), (_Q, np.divide)):
-        multiply(u, coefficients[0], out=q)
-        for c in coefficients[1:-1]:
-            add(q, c, out=q)
-            multiply(q, u, out=q)
-        add(q, coefficients[-1], out=q)
-        combine(out, q, out=out)
-    np.maximum(out, -_ONE, out=out)
-    np.minimum(out, _ONE, out=out)
+    multiply(u, p[0], out=q)
+    for c in p[1:-1]:
+        add(q, c, out=q)
+        multiply(q, u, out=q)
+    add(q, p[-1], out=q)
+    multiply(out, q, out=out)
+    np.tanh(out, out=out)
+
+
+def erf_into(out: np.ndarray, x: np.ndarray, u: np.ndarray, q: np.ndarray) -> None:
+    tanh_of_odd(out, x, SHORT, _ERF, u, q)
+
+
+def phi_into(out: np.ndarray, x: np.ndarray, u: np.ndarray, q: np.ndarray) -> None:
+    """The normal distribution function."""
+    tanh_of_odd(out, x, SHORT * 2**0.5, _PHI, u, q)
+    out += _ONE
+    out *= _HALF
 
 
 def gelu_into(out: np.ndarray, x: np.ndarray, u: np.ndarray, q: np.ndarray) -> None:
-    np.multiply(x, _SQRT_HALF, out=out)
-    erf_into(out, out, u, q)
-    out += _ONE
-    out *= _HALF
+    phi_into(out, x, u, q)
     out *= x
 
 
 def slope_into(out: np.ndarray, x: np.ndarray, u: np.ndarray, q: np.ndarray) -> None:
-    np.multiply(x, _SQRT_HALF, out=out)
-    erf_into(out, out, u, q)
-    out += _ONE
-    out *= _HALF
-    np.maximum(x, -_FAR, out=q)
-    np.minimum(q, _FAR, out=q)
+    phi_into(out, x, u, q)
+    np.clip(x, -SATURATED, SATURATED, out=q)
     np.multiply(q, q, out=u)
     u *= -_HALF
     np.exp(u, out=u)
@@ -153,15 +154,12 @@ def cross_entropy_back(
 
 
 def embedding_back(g: Any, *, indices: Any, padding_idx: int | None, by_frequency: bool, shape: Any) -> Any:
-    result = np.zeros(shape, g.dtype)
-    flat, rows = indices.reshape(-1), g.reshape(-1, shape[1])
+    result, width = np.zeros(shape, g.dtype), shape[1]
+    rows, flat = indices.reshape(-1, 1).astype(np.int64, copy=False), g.reshape(-1, width)
     if by_frequency:
-        rows = rows / np.bincount(flat, minlength=shape[0])[flat, None].astype(g.dtype)
-    if flat.size:
-        order = np.argsort(flat, kind="stable")
-        named = flat[order]
-        first = np.flatnonzero(np.concatenate(([True], named[1:] != named[:-1])))
-        result[named[first]] = np.add.reduceat(rows[order], first, axis=0)
+        flat = flat / np.bincount(rows[:, 0], minlength=shape[0])[rows].astype(g.dtype)
+    elements = rows * width + np.arange(width)  # NumPy adds at elements much faster than at rows
+    np.add.at(result.reshape(-1), elements.reshape(-1), flat.reshape(-1))
     if padding_idx is not None:
         result[padding_idx] = 0
     return result

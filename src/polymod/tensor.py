@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import numpy as np
@@ -59,7 +60,7 @@ class Tensor:
     @property
     def size(self) -> int:
         """The number of elements."""
-        return int(np.prod(self.array.shape, dtype=np.int64))
+        return math.prod(self.array.shape)
 
     @property
     def dtype(self) -> dtypes.DType:
@@ -331,7 +332,7 @@ class Tensor:
         return ops.add(other, self)
 
     def __iadd__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.add(self, other)), "x += v")
+        return self._rebind(_as_target(self, ops.add(self, other)), "x += v")
 
     def __sub__(self, other: Any) -> Tensor:
         return ops.subtract(self, other)
@@ -340,7 +341,7 @@ class Tensor:
         return ops.subtract(other, self)
 
     def __isub__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.subtract(self, other)), "x -= v")
+        return self._rebind(_as_target(self, ops.subtract(self, other)), "x -= v")
 
     def __mul__(self, other: Any) -> Tensor:
         return ops.multiply(self, other)
@@ -349,7 +350,7 @@ class Tensor:
         return ops.multiply(other, self)
 
     def __imul__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.multiply(self, other)), "x *= v")
+        return self._rebind(_as_target(self, ops.multiply(self, other)), "x *= v")
 
     def __truediv__(self, other: Any) -> Tensor:
         return ops.divide(self, other)
@@ -358,7 +359,7 @@ class Tensor:
         return ops.divide(other, self)
 
     def __itruediv__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.divide(self, other)), "x /= v")
+        return self._rebind(_as_target(self, ops.divide(self, other)), "x /= v")
 
     def __floordiv__(self, other: Any) -> Tensor:
         return ops.floor_divide(self, other)
@@ -367,7 +368,7 @@ class Tensor:
         return ops.floor_divide(other, self)
 
     def __ifloordiv__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.floor_divide(self, other)), "x //= v")
+        return self._rebind(_as_target(self, ops.floor_divide(self, other)), "x //= v")
 
     def __mod__(self, other: Any) -> Tensor:
         return ops.remainder(self, other)
@@ -376,7 +377,7 @@ class Tensor:
         return ops.remainder(other, self)
 
     def __imod__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.remainder(self, other)), "x %= v")
+        return self._rebind(_as_target(self, ops.remainder(self, other)), "x %= v")
 
     def __pow__(self, other: Any) -> Tensor:
         return ops.pow(self, other)
@@ -385,7 +386,7 @@ class Tensor:
         return ops.pow(other, self)
 
     def __ipow__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.pow(self, other)), "x **= v")
+        return self._rebind(_as_target(self, ops.pow(self, other)), "x **= v")
 
     def __matmul__(self, other: Any) -> Tensor:
         return ops.matmul(self, other)
@@ -394,7 +395,7 @@ class Tensor:
         return ops.matmul(other, self)
 
     def __imatmul__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.matmul(self, other)), "x @= v")
+        return self._rebind(_as_target(self, ops.matmul(self, other)), "x @= v")
 
     def __and__(self, other: Any) -> Tensor:
         return ops.bitwise_and(self, other)
@@ -403,7 +404,7 @@ class Tensor:
         return ops.bitwise_and(other, self)
 
     def __iand__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.bitwise_and(self, other)), "x &= v")
+        return self._rebind(_as_target(self, ops.bitwise_and(self, other)), "x &= v")
 
     def __or__(self, other: Any) -> Tensor:
         return ops.bitwise_or(self, other)
@@ -412,7 +413,7 @@ class Tensor:
         return ops.bitwise_or(other, self)
 
     def __ior__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.bitwise_or(self, other)), "x |= v")
+        return self._rebind(_as_target(self, ops.bitwise_or(self, other)), "x |= v")
 
     def __xor__(self, other: Any) -> Tensor:
         return ops.bitwise_xor(self, other)
@@ -421,7 +422,7 @@ class Tensor:
         return ops.bitwise_xor(other, self)
 
     def __ixor__(self, other: Any) -> Self:
-        return self._rebind(_same_shape(self, ops.bitwise_xor(self, other)), "x ^= v")
+        return self._rebind(_as_target(self, ops.bitwise_xor(self, other)), "x ^= v")
 
     def __lshift__(self, other: Any) -> Tensor:
         return ops.bitwise_left_shift(self, other)
@@ -429,17 +430,23 @@ class Tensor:
     def __rlshift__(self, other: Any) -> Tensor:
         return ops.bitwise_left_shift(other, self)
 
+    def __ilshift__(self, other: Any) -> Self:
+        return self._rebind(_as_target(self, ops.bitwise_left_shift(self, other)), "x <<= v")
+
     def __rshift__(self, other: Any) -> Tensor:
         return ops.bitwise_right_shift(self, other)
 
     def __rrshift__(self, other: Any) -> Tensor:
         return ops.bitwise_right_shift(other, self)
 
+    def __irshift__(self, other: Any) -> Self:
+        return self._rebind(_as_target(self, ops.bitwise_right_shift(self, other)), "x >>= v")
+
     def __eq__(self, other: Any) -> Any:
-        return ops.equal(self, other)
+        return NotImplemented if other is None or isinstance(other, str) else ops.equal(self, other)
 
     def __ne__(self, other: Any) -> Any:
-        return ops.not_equal(self, other)
+        return NotImplemented if other is None or isinstance(other, str) else ops.not_equal(self, other)
 
     def __lt__(self, other: Any) -> Tensor:
         return ops.less(self, other)
@@ -589,10 +596,21 @@ def to_numpy(x: Any) -> np.ndarray:
     return backend_of(array).to_numpy(array)
 
 
-def _same_shape(x: Tensor, result: Tensor) -> Tensor:
+def _as_target(x: Tensor, result: Tensor) -> Tensor:
+    """The result of an in-place operation on `x`, with the dtype of `x`."""
     if result.shape != x.shape:
         raise ValueError(f"an in-place operation can't change the shape {x.shape} of its target to {result.shape}")
-    return result if result.dtype == x.dtype else ops.astype(result, x.dtype)
+    if result.dtype == x.dtype:
+        return result
+    if _RANK[result.dtype.kind] > _RANK[x.dtype.kind]:
+        raise TypeError(
+            f"an in-place operation can't put a result of {result.dtype} into {x.dtype}; convert the target, as in "
+            f"x = x.astype({str(result.dtype)!r}), or use x = x + v"
+        )
+    return ops.astype(result, x.dtype)
+
+
+_RANK = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 
 
 def _unpickle(cls: type[Tensor], values: np.ndarray, where: str, dtype: dtypes.DType, requires_grad: bool) -> Tensor:

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend import Backend, backend_of, find_owner
+from ..dtypes import default_float
 from ..dtypes import dtype as dtype_of
 from ..errors import GradientError, MixedDevicesError, PolymodError
 from ..ops import ops
@@ -37,15 +38,18 @@ from .tape import Node, Spec, recording
 Rule = Callable[..., Any] | None
 
 
-DROP, SPEC, KEEP = range(3)
+DROP, FIT, SPEC, KEEP = range(4)
 
 
 class Saving(NamedTuple):
-    """What a node keeps of the values it was made from: DROP, SPEC or KEEP for each."""
+    """What a node keeps of the values it was made from, for each one of these.
+
+    DROP: nothing. FIT: its Spec, if its cotangent must be summed or cast to fit it. SPEC: its Spec. KEEP: itself.
+    """
 
     output: int
     inputs: tuple[int, ...]
-    all_inputs: int | None  # the one of the three that holds for every input, if there is one
+    all_inputs: int | None  # the one of them that holds for every input, if there is one
 
 
 class Primitive:
@@ -69,22 +73,39 @@ class Primitive:
         return f"<{type(self).__name__.lower()} primitive {self.name}>"
 
     def __call__(self, *args: Any, **attrs: Any) -> Tensor:
-        arrays = []
-        parents = []
-        tracked = 0  # bit i is set where input i carries a gradient
-        bit = 1
-        for arg in args:
-            if isinstance(arg, Tensor):
-                arrays.append(arg.array)
-                node = arg.node
-                parents.append(node)
-                if node is not None:
-                    tracked |= bit
-            else:  # NumPy's scalars count as Python numbers, so that they change no dtype on any engine
-                arrays.append(arg.item() if isinstance(arg, np.generic) else arg)
-                parents.append(None)
-            bit += bit
-        kinds = tuple(map(type, arrays))
+        count = len(args)
+        if count == 1:  # one and two inputs are spelled out, for this is where small arrays spend their time
+            (a,) = args
+            m = None
+            if isinstance(a, Tensor):
+                m = a.node
+                a = a.array
+            elif isinstance(a, np.generic):
+                a = a.item()
+            arrays = [a]
+            parents = [m]
+            kinds: tuple[type, ...] = (type(a),)
+            tracked = 0 if m is None else 1
+        elif count == 2:
+            a, b = args
+            m = n = None
+            if isinstance(a, Tensor):
+                m = a.node
+                a = a.array
+            elif isinstance(a, np.generic):
+                a = a.item()
+            if isinstance(b, Tensor):
+                n = b.node
+                b = b.array
+            elif isinstance(b, np.generic):
+                b = b.item()
+            arrays = [a, b]
+            parents = [m, n]
+            kinds = (type(a), type(b))
+            tracked = (0 if m is None else 1) + (0 if n is None else 2)
+        else:
+            arrays, parents, tracked = unwrapped(args)
+            kinds = tuple(map(type, arrays))
         run = self._runs.get(kinds) or self._resolve(kinds, arrays)
         try:
             output = run(*arrays, **attrs)
@@ -115,12 +136,13 @@ class Primitive:
         """The node of this operation, with what its rules will read."""
         if self.one_precision and len(arrays) > 1:
             widen(output, arrays, parents)
-        saving = self._savings.get((tracked, len(arrays))) or self._plan(tracked, len(arrays))
+        count = len(arrays)
+        saving = self._savings.get((tracked, count)) or self._plan(tracked, count)
         inputs: Any
         if saving.all_inputs == KEEP:
             inputs = arrays
         elif saving.all_inputs == DROP:
-            inputs = (None,) * len(arrays)
+            inputs = (None,) * count
         else:
             inputs = self.save_inputs(output, arrays, saving.inputs)
         return Node(self, parents, output if saving.output else None, inputs, attrs)
@@ -179,29 +201,45 @@ class Elementwise(Primitive):
     reads = ("xp", "y")
     one_precision = False  # every cotangent is fitted to its input
 
+    def __init__(self, *rules: Rule, floating: bool = False) -> None:
+        super().__init__(*rules)
+        self.floating = floating  # its result is floating also where all inputs are whole numbers
+
+    def _resolve(self, kinds: tuple[type, ...], arrays: Sequence[Any]) -> Callable[..., Any]:
+        run = super()._resolve(kinds, arrays)
+        if self.floating or float in kinds or complex in kinds:
+            run = self._runs[kinds] = with_floats(run, [i for i, k in enumerate(kinds) if k not in _numbers])
+        return run
+
     def _plan(self, tracked: int, count: int) -> Saving:
         saving = super()._plan(tracked, count)
-        if count > 1 and saving.all_inputs == DROP:  # broadcasting is undone by what `save_inputs` leaves
-            saving = self._savings[tracked, count] = saving._replace(all_inputs=None)
+        if count > 1:
+            inputs = tuple(
+                KEEP if need == KEEP else FIT if tracked >> i & 1 else DROP for i, need in enumerate(saving.inputs)
+            )
+            saving = Saving(saving.output, inputs, KEEP if saving.all_inputs == KEEP else None)
+            self._savings[tracked, count] = saving
         return saving
 
     def save_inputs(self, output: Any, arrays: list, keep: tuple[int, ...]) -> Any:
-        """An input that is not kept leaves its Spec if its cotangent must be summed or cast to fit it."""
+        shape, dtype = output.shape, output.dtype
         saved = []
-        for a, k in zip(arrays, keep, strict=True):
-            if k != KEEP and hasattr(a, "dtype"):
-                a = None if a.shape == output.shape and a.dtype == output.dtype else Spec(a)
+        for a, k in zip(arrays, keep):  # noqa: B905 they are of one length
+            if k == DROP:
+                a = None
+            elif k == FIT:
+                a = None if a.shape == shape and a.dtype == dtype else Spec(a)
             saved.append(a)
         return saved
 
     def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
-        complex_valued = dtype_of(g.dtype).kind == "c"
         several = len(inputs) > 1
         cotangents = []
-        for partial, want, x in zip(self.rules, wanted, inputs, strict=False):
+        for partial, want, x in zip(self.rules, wanted, inputs):  # noqa: B905 inputs may be fewer than rules
             if not want:
-                c = None
-            elif partial is one:
+                cotangents.append(None)
+                continue
+            if partial is one:
                 c = g
             elif partial is minus_one:
                 c = -g
@@ -209,9 +247,28 @@ class Elementwise(Primitive):
                 c = xp.zeros_like(g)  # also where g is infinite
             else:
                 c = partial(xp, output, *inputs, **attrs)  # type: ignore[misc]
-                c = g * (conj(xp, c) if complex_valued else c)
-            cotangents.append(fit(xp, c, x) if several and want and x is not None else c)
+                c = g * (conj(xp, c) if dtype_of(g.dtype).kind == "c" else c)
+            cotangents.append(fit(xp, c, x) if several and x is not None else c)
         return cotangents
+
+
+def with_floats(run: Callable[..., Any], positions: list[int]) -> Callable[..., Any]:
+    """`run` for whole numbers that make floating ones (n / 2, n * 0.5): as the default float dtype on every engine.
+
+    The standard leaves this open: NumPy gives float64, PyTorch float32, and array-api-strict refuses.
+    """
+
+    def run_on_floats(*arrays: Any, **attrs: Any) -> Any:
+        for i in positions:
+            if dtype_of(arrays[i].dtype).kind in "fc":
+                return run(*arrays, **attrs)
+        floats = list(arrays)
+        for i in positions:
+            backend = backend_of(arrays[i])
+            floats[i] = backend.namespace.astype(arrays[i], backend.dtype(default_float()))
+        return run(*floats, **attrs)
+
+    return run_on_floats
 
 
 def names_read(code: CodeType) -> set[str]:
@@ -318,6 +375,28 @@ class Constant(Primitive):
             explain(self.name, arrays, error)
             raise
         return wrap(output)
+
+
+def unwrapped(args: Sequence[Any]) -> tuple[list[Any], list[Any], int]:
+    """The engine's arrays of any number of inputs, their nodes, and the bits of those that carry a gradient.
+
+    NumPy's scalars count as Python numbers, so that they change no dtype on any engine.
+    """
+    arrays: list[Any] = []
+    parents: list[Any] = []
+    tracked = 0
+    for i, arg in enumerate(args):
+        node = None
+        if isinstance(arg, Tensor):
+            node = arg.node
+            arg = arg.array
+            if node is not None:
+                tracked |= 1 << i
+        elif isinstance(arg, np.generic):
+            arg = arg.item()
+        arrays.append(arg)
+        parents.append(node)
+    return arrays, parents, tracked
 
 
 # ------------------------------------------------------------------------------------------------ for the rules

@@ -35,8 +35,8 @@ def momentum(parameters: Any, lr: float) -> optim.SGD:
 
 
 RECIPES: dict[str, Recipe] = {
-    "chimera": Recipe(lambda _: ChimeraClassifier(), momentum, epochs=20, batch_size=32, lr=0.03),
-    "mlp": Recipe(lambda _: nn.Sequential(nn.Flatten(), MLP()), momentum, epochs=20, batch_size=32, lr=0.1),
-    "cnn": Recipe(lambda shape: CNN(shape[0]), momentum, epochs=8, batch_size=32, lr=0.03),
-    "transformer": Recipe(TransformerClassifier, optim.AdamW, epochs=15, batch_size=32, lr=0.003),
+    "chimera": Recipe(lambda _: ChimeraClassifier(), optim.AdamW, epochs=20, batch_size=32, lr=0.002),
+    "mlp": Recipe(lambda _: nn.Sequential(nn.Flatten(), MLP()), momentum, epochs=30, batch_size=32, lr=0.2),
+    "cnn": Recipe(lambda shape: CNN(shape[0]), momentum, epochs=8, batch_size=32, lr=0.01),
+    "transformer": Recipe(TransformerClassifier, optim.AdamW, epochs=20, batch_size=64, lr=0.003),
 }

@@ -36,7 +36,7 @@ def asarray(
     """Return `obj` as a Tensor, without copying where that is possible.
 
     Args:
-        obj: a Tensor, an array of any engine, a number, or nested lists of numbers (or of Tensors).
+        obj: a Tensor, an array of any engine, a number, or nested lists of numbers or of Tensors, which are stacked.
         dtype: the data type; by default that of `obj`; Python floats get the default float dtype.
         device, backend: where to; by default an array stays where it is and Python numbers go to the current
             device.
@@ -45,8 +45,10 @@ def asarray(
     explicit = device is not None or backend is not None
     if isinstance(obj, Tensor):
         result = obj
-    elif find_owner(type(obj)) is not None:
+    elif find_owner(type(obj)) is not None and not isinstance(obj, np.generic):
         result = wrap(obj)
+    elif copy is not False and (like := _first_tensor(obj)) is not None:
+        result = _stacked(obj, like)
     else:
         if copy is False:
             raise ValueError("copy=False: Python numbers can't become an array without a copy")
@@ -63,23 +65,34 @@ def asarray(
 
 def _host(obj: Any, dtype: Any) -> np.ndarray:
     """A Python number or nested lists as a NumPy array of `dtype`, or of polymod's default for its kind."""
-    if isinstance(obj, list | tuple):
-        obj = _unwrapped(obj)
     array = np.asarray(obj, dtype=None if dtype is None else dtypes.dtype(dtype).dtype)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"can't make a Tensor of {type(obj).__name__}: {str(obj)[:60]}")
-    if dtype is None and array.dtype == np.float64:
-        array = array.astype(dtypes.default_float().dtype)
-    if dtype is None and array.dtype == np.complex128:
-        array = array.astype(dtypes.default_complex().dtype)
+    if dtype is None and not isinstance(obj, np.generic):
+        if array.dtype == np.float64:
+            array = array.astype(dtypes.default_float().dtype)
+        if array.dtype == np.complex128:
+            array = array.astype(dtypes.default_complex().dtype)
     return array
 
 
-def _unwrapped(items: Any) -> Any:
-    """Nested lists with the Tensors in them as lists of numbers."""
+def _first_tensor(obj: Any) -> Tensor | None:
+    """A Tensor in nested lists, if there is one."""
+    if isinstance(obj, Tensor):
+        return obj
+    if not isinstance(obj, list | tuple):
+        return None
+    return next((found for found in map(_first_tensor, obj) if found is not None), None)
+
+
+def _stacked(items: Any, like: Tensor) -> Tensor:
+    """Nested lists with Tensors among them as one Tensor, on the device of `like`, one of them."""
+    if isinstance(items, Tensor):
+        return items
     if isinstance(items, list | tuple):
-        return [_unwrapped(x) for x in items]
-    return items.tolist() if isinstance(items, Tensor) else items
+        return ops.stack([_stacked(x, like) for x in items])
+    keeps = like.dtype.kind in "fc" and isinstance(items, int | float)
+    return ops.asarray(items, dtype=like.dtype if keeps else None, device=like.device)
 
 
 @ops.publish
@@ -91,10 +104,12 @@ def tensor(
     A Tensor or an engine's array keeps its dtype; Python floats get the default float dtype.
     """
     target = place(device, backend)
-    if isinstance(data, Tensor) or find_owner(type(data)) is not None:
+    if isinstance(data, Tensor) or find_owner(type(data)) is not None and not isinstance(data, np.generic):
         source = wrap(raw(data))
         result = source.to_device(target) if source.device != target else ops.copy(source)
         result = result if dtype is None else ops.astype(result, dtype, copy=False)
+    elif _first_tensor(data) is not None:
+        result = asarray(data, dtype=dtype, device=target).detach()
     else:
         result = from_host(_host(data, dtype), target)
     return result.requires_grad_() if requires_grad else result

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..backend import backend_of
+from ..backend import backend_of, find_owner
 from ..ops import ops
 from ..rules import primitives
 from ..tensor import Tensor, raw, wrap
@@ -153,10 +153,10 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
 
 def _of_one_dtype(arrays: Sequence[Any]) -> list[Any]:
     arrays = list(arrays)
-    alien = next((x for x in arrays if not isinstance(x, Tensor) and find_owner(type(x)) is None), None)
-    if alien is not None or not arrays:
-        got = "none" if not arrays else f"{type(alien).__name__} among them"
-        raise TypeError(f"expected a sequence of arrays, received {got}; polymod.asarray(...) makes an array of a number")
+    numbers = [x for x in arrays if isinstance(x, np.generic) or not isinstance(x, Tensor) and find_owner(type(x)) is None]
+    if numbers or not arrays:
+        received = f"{numbers[0]!r} among them" if numbers else "none"
+        raise TypeError(f"expected a sequence of arrays, received {received}; polymod.asarray(x) makes an array of a number")
     if len({dtypes.dtype(raw(x).dtype) for x in arrays}) > 1:
         common = result_type(*arrays)
         arrays = [astype(x, common, copy=False) for x in arrays]
@@ -225,7 +225,27 @@ def tile(x: Any, repetitions: tuple[int, ...], /) -> Tensor:
 @ops.publish
 def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
     """`x1` where `condition` holds, else `x2`. The derivative of the branch not taken is exactly 0."""
+    if isinstance(x1, _number) or isinstance(x2, _number):
+        x1, x2 = _with_array(condition, x1, x2)
     return primitives["where"](condition, x1, x2)
+
+
+_number = int | float | complex
+
+
+def _with_array(condition: Any, x1: Any, x2: Any) -> tuple[Any, Any]:
+    """The branches of `where`, one of them a number, with an array among them whose dtype is the result's."""
+    both = isinstance(x1, _number) and isinstance(x2, _number)
+    array, number = (x1 + x2, x1 + x2) if both else (x2, x1) if isinstance(x1, _number) else (x1, x2)
+    if not both and (dtypes.dtype(raw(array).dtype).kind in "fc" or not isinstance(number, float | complex)):
+        return x1, x2
+    if both and isinstance(x1, bool) and isinstance(x2, bool):
+        number = True
+    dtype = dtypes.dtype(type(number))
+    if both:
+        return ops.full((), x1, dtype=dtype, device=wrap(raw(condition)).device), x2
+    whole = astype(array, dtype)
+    return (x1, whole) if array is x2 else (whole, x2)
 
 
 @ops.publish

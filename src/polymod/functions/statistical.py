@@ -58,13 +58,18 @@ def _summable(x: Any, dtype: Any) -> Any:
 
 @ops.publish
 def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The arithmetic mean over `axis`, of a floating `x`."""
-    return _mean(x, axis=axis, keepdims=keepdims)
+    """The arithmetic mean over `axis`; of integers and booleans in the default float dtype."""
+    return _mean(_floating(x), axis=axis, keepdims=keepdims)
+
+
+def _floating(x: Any) -> Any:
+    return x if dtypes.dtype(raw(x).dtype).kind in "fc" else astype(x, dtypes.default_float())
 
 
 @ops.publish
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """The variance over `axis`: the sum of squared distances from the mean divided by n - correction."""
+    x = _floating(x)
     distance = x - _mean(x, axis=axis, keepdims=True)
     return _sum(ops.square(distance), axis=axis, keepdims=keepdims) / (count(raw(x).shape, axis) - correction)
 

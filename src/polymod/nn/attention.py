@@ -198,19 +198,18 @@ class MultiheadAttention(Module):
     def _extended(self, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """The learned key and value and those of zeros put at the end; they may be attended to."""
         n, heads, _, width = k.shape
-        for name, extra in (("bias", self.bias_k is not None), ("zero", self.add_zero_attn)):
-            if not extra:
-                continue
-            if name == "bias":
-                ends = (ops.reshape(b, (1, heads, 1, width)) for b in (self.bias_k, self.bias_v))
-                end_k, end_v = (ops.broadcast_to(b, (n, heads, 1, width)) for b in ends)
-            else:
-                end_k = end_v = ops.zeros((n, heads, 1, width), dtype=k.dtype, device=k.device)
+        ends = []
+        if self.bias_k is not None:
+            biases = (ops.reshape(b, (1, heads, 1, width)) for b in (self.bias_k, self.bias_v))
+            ends.append(tuple(ops.broadcast_to(b, (n, heads, 1, width)) for b in biases))
+        if self.add_zero_attn:
+            ends.append((ops.zeros((n, heads, 1, width), dtype=k.dtype, device=k.device),) * 2)
+        for end_k, end_v in ends:
             k, v = ops.concat([k, end_k], axis=2), ops.concat([v, end_v], axis=2)
             if mask is not None:
-                column = (*mask.shape[:-1], 1)
                 make = ops.ones if mask.dtype.kind == "b" else ops.zeros
-                mask = ops.concat([mask, make(column, dtype=mask.dtype, device=mask.device)], axis=-1)
+                column = make((*mask.shape[:-1], 1), dtype=mask.dtype, device=mask.device)
+                mask = ops.concat([mask, column], axis=-1)
         return k, v, mask
 
     def _check(self, query: Any, key: Any, value: Any, padding: Any, attn: Any) -> None:
@@ -228,7 +227,7 @@ class MultiheadAttention(Module):
                 wrong.append(f"key and value must agree but for their width, received {k} and {v}")
             if batch and k[0 if self.batch_first else 1] != batch[0]:
                 wrong.append(f"query and key must have one batch size, received {q} and {k}")
-            every = (prod_of(batch) * self.num_heads, queries, keys)
+            every = ((batch[0] if batch else 1) * self.num_heads, queries, keys)
             if attn is not None and tuple(raw(attn).shape) not in ((queries, keys), every):
                 wrong.append(f"attn_mask {(queries, keys)} or {every} is expected, received {tuple(raw(attn).shape)}")
             if padding is not None and tuple(raw(padding).shape) != (*batch, keys):
@@ -244,7 +243,3 @@ class MultiheadAttention(Module):
 
 def _tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else wrap(x)
-
-
-def prod_of(batch: tuple[int, ...]) -> int:
-    return batch[0] if batch else 1

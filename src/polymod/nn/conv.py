@@ -44,9 +44,7 @@ class _Conv(Module):
                 f"in_channels {in_channels} and out_channels {out_channels} must be divisible by groups {groups}"
             )
         if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
-            raise ValueError(
-                f"padding_mode must be zeros, reflect, replicate or circular, received {padding_mode!r}"
-            )
+            raise ValueError(f"padding_mode must be zeros, reflect, replicate or circular, received {padding_mode!r}")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = per_axis(kernel_size, self.axes, "kernel_size", 1)
         self.stride = per_axis(stride, self.axes, "stride", 1)

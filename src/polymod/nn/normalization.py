@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from .. import dtypes
-from ..autograd.tape import no_grad
 from ..errors import ShapeError
 from ..ops import ops
 from ..tensor import Tensor
@@ -168,17 +167,15 @@ class _BatchNorm(Module):
         batch_statistics = self.training or self.running_mean is None
         kept = not self.training or self.track_running_stats
         mean, var = (self.running_mean, self.running_var) if kept else (None, None)
-        if not self.training or self.num_batches_tracked is None:
-            momentum: Any = 0.0 if self.momentum is None else self.momentum
-        else:
-            with no_grad():
-                batches = self.num_batches_tracked.detach() + 1
-            momentum = self.momentum
-            if momentum is None:  # the plain average of all batches so far
-                momentum = 1 / ops.astype(batches, dtypes.dtype(self.running_mean.dtype))  # type: ignore[union-attr]
-        y = F.batch_norm(input, mean, var, self.weight, self.bias, batch_statistics, momentum, self.eps)
+        momentum: Any = self.momentum
+        batches = None
         if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.array = batches.array
+            batches = self.num_batches_tracked.detach() + 1
+            if momentum is None:  # the plain average of all batches so far
+                momentum = 1 / ops.astype(batches, self.running_mean.dtype)  # type: ignore[union-attr]
+        y = F.batch_norm(input, mean, var, self.weight, self.bias, batch_statistics, momentum, self.eps)
+        if batches is not None:
+            self.num_batches_tracked.array = batches.array  # type: ignore[union-attr]
         return y
 
     def extra_repr(self) -> str:

@@ -36,7 +36,7 @@ def _listed(params: Any) -> tuple[list[Tensor], list[str]]:
     """The Tensors of a group, and their names where it has (name, Tensor) pairs."""
     if isinstance(params, set | frozenset):
         raise TypeError("the parameters of a group need an order, which a set has not; use a list")
-    given = [params] if isinstance(params, Tensor) else list(params)
+    given: list[Any] = [params] if isinstance(params, Tensor) else list(params)
     pairs = [isinstance(x, tuple) and len(x) == 2 and isinstance(x[0], str) for x in given]
     if any(pairs) and not all(pairs):
         raise TypeError("either all parameters of a group have names, or none")

@@ -160,8 +160,9 @@ class Optimizer:
                 if batch is None:
                     batch = by_engine[backend] = _Batch(backend, names, options)
                     batches.append(batch)
-                settled = made is not None and made[0] is array  # it has been neither moved nor replaced
-                if not settled and backend.capabilities.mutable:
+                if made is not None and made[0] is not array:  # it has been moved or replaced since
+                    made = None
+                if made is None and backend.capabilities.mutable:
                     # Others may share the array: a snapshot, the user's own variable, a second parameter.
                     array = backend.namespace.asarray(array, copy=True)
                 row = [array, grad.array]
@@ -169,7 +170,7 @@ class Optimizer:
                     held = state.get(name)
                     if held is None:
                         row.append(self.initial(name, backend, array))
-                    elif (settled and held.array is made[i]) or alike(backend, held.array, array):
+                    elif (made is not None and held.array is made[i]) or alike(backend, held.array, array):
                         row.append(held.array)
                     elif held.shape == p.shape:
                         row.append(saved.placed(held, p))

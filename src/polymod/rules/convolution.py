@@ -71,9 +71,7 @@ def conv_input_back(xp, g, weight, *, size, stride, padding, dilation, groups):
     turned = xp.reshape(xp.flip(weight, axis=spatial), (groups, n_out, n_in, *kernel))
     turned = xp.permute_dims(turned, (0, 2, 1, *(a + 1 for a in spatial)))
     turned = xp.reshape(turned, (groups * n_in, n_out, *kernel))
-    return xp.conv(
-        g, turned, stride=(1,) * len(size), padding=((0, 0),) * len(size), dilation=dilation, groups=groups
-    )
+    return xp.conv(g, turned, stride=(1,) * len(size), padding=((0, 0),) * len(size), dilation=dilation, groups=groups)
 
 
 @define

@@ -19,13 +19,12 @@ BOTH = (slice(None), slice(None))  # the whole batch, all channels
 def sum_pool(xp, x, *, size, stride, padding):
     """The sum over each window: (N, C, *S) -> (N, C, *outputs). One axis after the other, since sums separate."""
     for axis, (k, s, pads) in enumerate(zip(size, stride, padding, strict=True), start=2):
-        outputs = output_size(x.shape[axis : axis + 1], (k,), (s,), (pads,), (1,))
         x = framed(xp, x, (pads, *((0, 0),) * (x.ndim - axis - 1)))
-        before = (slice(None),) * axis
-        total = None
-        for key in window_keys((k,), (s,), (1,), outputs):
-            part = x[(*before, *key, ...)]
-            total = part if total is None else total + part
+        outputs = output_size(x.shape[axis : axis + 1], (k,), (s,), ((0, 0),), (1,))
+        first, *others = ((*(slice(None),) * axis, *key, ...) for key in window_keys((k,), (s,), (1,), outputs))
+        total = x[first]
+        for key in others:
+            total = total + x[key]
         x = total
     return x
 

@@ -142,6 +142,4 @@ def _check(n: int, x: Any, w: Any, b: Any, stride: Any, padding: Any, dilation: 
         wrong.append(f"a bias of shape ({w[0]},) is expected, received {b}")
     if wrong:
         pads = tuple(p for p, _ in padding) if all(p == q for p, q in padding) else padding
-        raise ShapeError(
-            f"conv{n}d with input {x}, weight {w}, padding {pads}, groups {groups}: {'; '.join(wrong)}"
-        )
+        raise ShapeError(f"conv{n}d with input {x}, weight {w}, padding {pads}, groups {groups}: {'; '.join(wrong)}")

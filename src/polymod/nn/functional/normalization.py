@@ -107,9 +107,7 @@ def _with_running(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: floa
     return ops.add(ops.multiply(x, factor), shift)
 
 
-def _check_batch_norm(
-    input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: bool
-) -> None:
+def _check_batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: bool) -> None:
     shape = tuple(raw(input).shape)
     if len(shape) < 2:
         raise ShapeError(f"batch_norm needs an input (N, C, ...), received shape {shape}")
@@ -122,7 +120,9 @@ def _check_batch_norm(
         if v is not None and tuple(raw(v).shape) != (shape[1],)
     ]
     if wrong:
-        raise ShapeError(f"batch_norm with input {shape} expects vectors of shape ({shape[1]},), but {', '.join(wrong)}")
+        raise ShapeError(
+            f"batch_norm with input {shape} expects vectors of shape ({shape[1]},), but {', '.join(wrong)}"
+        )
     if training and prod(shape) == shape[1]:
         raise ShapeError(
             f"batch_norm in training needs more than one element per channel, received input {shape}; use a larger "

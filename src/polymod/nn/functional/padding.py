@@ -83,7 +83,10 @@ def _extended(x: Any, axis: int, width: tuple[int, int], mode: str) -> Tensor:
         return ops.broadcast_to(part(at, at + 1), (*shape[:axis], count, *shape[axis + 1 :]))
 
     if mode == "reflect":
-        ends = (lambda: ops.flip(part(1, before + 1), axis=axis), lambda: ops.flip(part(n - 1 - after, n - 1), axis=axis))
+        ends = (
+            lambda: ops.flip(part(1, before + 1), axis=axis),
+            lambda: ops.flip(part(n - 1 - after, n - 1), axis=axis),
+        )
     elif mode == "replicate":
         ends = (lambda: edge(0, before), lambda: edge(n - 1, after))
     else:

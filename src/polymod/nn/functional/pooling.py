@@ -91,7 +91,9 @@ def avg_pool2d(
         if all(c == size[i] for i in (0, 1) for c in counts[i]):
             divisor = size[0] * size[1]
         else:
-            divisor = ops.asarray(np.outer(*counts).tolist(), dtype=total.dtype, device=total.device)
+            divisor = ops.asarray(
+                [[a * b for b in counts[1]] for a in counts[0]], dtype=total.dtype, device=total.device
+            )
     return _unbatch(total / divisor, single)
 
 
