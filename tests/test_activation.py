@@ -138,7 +138,8 @@ def test_kernels_equal_the_portable_definitions(
     np.testing.assert_array_equal(pm.to_numpy(x), before)  # kernels leave their input alone
     expected = pm.to_numpy(portable[name](xp, x, **attrs))
     assert found.dtype == expected.dtype
-    bound = 8 * np.finfo(dtype).eps * (1 + np.abs(host) + np.abs(expected))  # a few roundings
+    # a few roundings; the slope of GELU by tanh multiplies those of 1 - tanh**2 by 2 |x| where it is largest
+    bound = 16 * np.finfo(dtype).eps * (1 + np.abs(host) + np.abs(expected))
     assert (np.abs(found - expected) <= bound).all()
 
 

@@ -32,9 +32,9 @@ def scores_and_targets(rng: np.random.Generator, shape: tuple[int, ...]) -> tupl
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("shape", [(5,), (6, 5), (2, 5, 3), (2, 5, 3, 2)])
+@pytest.mark.parametrize("shape", [(5,), (6, 5), (2, 5, 3, 2)])
 def test_cross_entropy_as_torch(
     reduction: str, smoothing: float, weighted: bool, shape: tuple, rng: np.random.Generator
 ):
@@ -57,7 +57,7 @@ def test_cross_entropy_as_torch(
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("shape", [(5,), (4, 5), (2, 5, 3)])
+@pytest.mark.parametrize("shape", [(5,), (2, 5, 3)])
 def test_cross_entropy_of_probabilities_as_torch(
     reduction: str, smoothing: float, weighted: bool, shape: tuple, rng: np.random.Generator
 ):
@@ -237,7 +237,7 @@ def test_mse_loss_warns_of_broadcasting():
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("positive", [None, (), (3,), (4, 3)])
+@pytest.mark.parametrize("positive", [None, (3,)])
 def test_binary_cross_entropy_with_logits_as_torch(
     reduction: str, weighted: bool, positive: tuple | None, rng: np.random.Generator
 ):

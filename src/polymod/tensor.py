@@ -10,7 +10,8 @@ import numpy as np
 from . import dtypes
 from .autograd.tape import Leaf, Node, recording
 from .backend import Device, backend_of, device, move
-from .errors import GradientError
+from .errors import GradientError, MixedDevicesError
+from .handle import Handle
 from .ops import ops
 
 
@@ -134,6 +135,9 @@ class Tensor:
             value = value if isinstance(value, Tensor) else ops.asarray(value)
             if value.shape != self.shape:
                 raise GradientError(f"grad must have this Tensor's shape {self.shape}, received {value.shape}")
+            if value.device != self.device:
+                raise MixedDevicesError(f"grad must be on this Tensor's device {self.device}, received it on {value.device}")
+            value = ops.astype(value, self.dtype, copy=False)
         self.node.grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
@@ -173,16 +177,18 @@ class Tensor:
 
         backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
 
-    def register_hook(self, hook: Any) -> Any:
+    def register_hook(self, hook: Any) -> Handle:
         """Call `hook(gradient)` when backward reaches this Tensor; what it returns, if anything, replaces it.
 
-        Returns a function that removes the hook.
+        Returns a handle; its `remove()` takes the hook away again.
         """
+        if not callable(hook):
+            raise TypeError(f"a hook must be callable, received {type(hook).__name__}")
         if self.node is None:
             raise GradientError("a hook needs a Tensor that requires grad")
         hooks = self.node.hooks = self.node.hooks or []
         hooks.append(hook)
-        return lambda: hooks.remove(hook) if hook in hooks else None
+        return Handle(hooks, hook)
 
     # ------------------------------------------------------------------------------------------ interchange
 

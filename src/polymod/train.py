@@ -83,8 +83,7 @@ def fit(
         if not np.isfinite(values).all():
             step = int(np.argmin(np.isfinite(values))) + 1
             raise PolymodError(
-                f"the loss is {values[step - 1]} at step {step} of epoch {number}; "
-                "a lower learning rate may help"
+                f"the loss is {values[step - 1]} at step {step} of epoch {number}; a lower learning rate may help"
             )
         accuracy = None if test_batches is None else evaluate(model, test_batches)
         yield Epoch(values, float(np.average(values, weights=counts)), accuracy, sum(counts), seconds)

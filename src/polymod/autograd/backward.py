@@ -7,9 +7,9 @@ from operator import attrgetter
 from typing import Any
 
 from ..backend import backend_of
-from ..errors import GradientError
+from ..errors import GradientError, MixedDevicesError
 from ..ops import ops
-from ..tensor import raw, wrap
+from ..tensor import Tensor, wrap
 from .primitive import Cotangents, parts
 from .tape import Leaf, Node, recording
 
@@ -148,14 +148,18 @@ def _seed(outputs: Sequence[Any], gradients: Sequence[Any], create_graph: bool) 
                 "this Tensor was computed from nothing that requires grad (or inside no_grad), so it has no gradient"
             )
         if g is None:
-            if y.size != 1:
+            if y.size != 1 or y.dtype.kind == "c":
                 raise GradientError(
-                    f"the gradient of a Tensor of shape {y.shape} must be given; only one element has gradient 1 by itself"
+                    f"the gradient of a Tensor of shape {y.shape} and {y.dtype} must be given; only one real element has "
+                    "gradient 1 by itself"
                 )
             g = ops.ones_like(y.detach())
-        g = ops.asarray(g, dtype=y.dtype)
-        if g.shape != y.shape:
-            raise GradientError(f"the gradient must have the output's shape {y.shape}, received {g.shape}")
+        else:
+            g = ops.asarray(g, dtype=y.dtype, device=None if hasattr(g, "dtype") else y.device)
+            if g.shape != y.shape:
+                raise GradientError(f"the gradient must have the output's shape {y.shape}, received {g.shape}")
+            if g.device != y.device:
+                raise MixedDevicesError(f"the gradient must be on the output's device {y.device}, received it on {g.device}")
         g = g if create_graph else g.array
         cotangents[y.node] = g if y.node not in cotangents else cotangents[y.node] + g
     return cotangents
@@ -194,10 +198,19 @@ def _leading_to(targets: set, nodes: list[Any]) -> set[Any]:
 
 def _run_hooks(node: Any, g: Any, create_graph: bool) -> Any:
     for hook in list(node.hooks):
-        plain = create_graph or type(g) is Cotangents
-        replaced = hook(g if plain else wrap(g))
-        if replaced is not None:
-            g = replaced if plain else raw(replaced)
+        if type(g) is Cotangents:  # a module's gate
+            replaced = hook(g)
+            g = g if replaced is None else replaced
+            continue
+        seen = g if create_graph else wrap(g)
+        replaced = hook(seen)
+        if replaced is None:
+            continue
+        if not isinstance(replaced, Tensor) or replaced.shape != seen.shape:
+            received = f"shape {replaced.shape}" if isinstance(replaced, Tensor) else type(replaced).__name__
+            raise GradientError(f"a hook must return a Tensor of the gradient's shape {seen.shape} or None, received {received}")
+        replaced = ops.astype(replaced, seen.dtype, copy=False)
+        g = replaced if create_graph else replaced.array
     return g
 
 

@@ -27,7 +27,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     `f` does not use has gradient zero. Nested calls differentiate independently of each other.
 
     Raises:
-        GradientError: the result of `f` is no Tensor of one element, or nothing in the arguments can be
+        GradientError: the result of `f` is no Tensor of one real element, or nothing in the arguments can be
             differentiated.
     """
 
@@ -42,9 +42,9 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
             raise GradientError(f"argument {argnums} holds no floating array to differentiate with respect to")
         with enable_grad():
             value = f(*arguments, **kwargs)
-            if not isinstance(value, Tensor) or value.size != 1:
-                got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
-                raise GradientError(f"grad needs a function with a Tensor of one element as result, received {got}")
+            if not isinstance(value, Tensor) or value.size != 1 or value.dtype.kind == "c":
+                got = f"shape {value.shape}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+                raise GradientError(f"grad needs a function with a Tensor of one real element as result, received {got}")
             inner = [x.node for x in leaves]
             follows = outer and value.node is not None and _reaches_beyond(inner, value.node)
             found: Any = [None] * len(leaves)
@@ -96,9 +96,9 @@ def _fresh(x: Any, leaves: list[Tensor]) -> Any:
     source = x if isinstance(x, Tensor) else ops.asarray(x)
     with enable_grad():
         fresh = ops.alias(source) if source.node is not None else wrap(source.array, Leaf())
-    leaves.append(wrap(fresh.array, fresh.node))
-    # f gets a computed Tensor, which it may change by x[i] = v
-    return ops.alias(fresh) if type(fresh.node) is Leaf else fresh
+        leaves.append(wrap(fresh.array, fresh.node))
+        # f gets a computed Tensor, which it may change by x[i] = v
+        return ops.alias(fresh) if type(fresh.node) is Leaf else fresh
 
 
 def _reaches_beyond(inner: list[Any], node: Any) -> bool:

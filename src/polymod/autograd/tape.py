@@ -91,6 +91,10 @@ class set_grad_enabled(ContextDecorator):
     def __exit__(self, *exc: object) -> None:
         recording.reset(self._tokens.pop())
 
+    def _recreate_cm(self) -> set_grad_enabled:
+        """ContextDecorator asks for it at each call of the decorated function, which may run in several threads."""
+        return set_grad_enabled(self.mode)
+
 
 class no_grad(set_grad_enabled):
     """Operations inside are not recorded: their results carry no gradient and keep no memory."""

@@ -59,16 +59,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"{name}: left out: {reason}")
     if len(usable) < 2:
         found = ", ".join(map(str, usable)) or "none"
-        raise PolymodError(
-            f"compare needs two engines that can be used, found {found}; `polymod backends` says more"
-        )
+        raise PolymodError(f"compare needs two engines that can be used, found {found}; `polymod backends` says more")
     print(
-        f"{chosen.model} on {chosen.data}, seed {chosen.seed}: "
-        f"{chosen.epochs} epochs in batches of {chosen.batch_size}"
+        f"{chosen.model} on {chosen.data}, seed {chosen.seed}: {chosen.epochs} epochs in batches of {chosen.batch_size}"
     )
-    print(
-        f"{'device':<20}{'first loss':>12}{'last loss':>12}{'accuracy':>10}{'seconds':>9}  from {usable[0]}"
-    )
+    print(f"{'device':<20}{'first loss':>12}{'last loss':>12}{'accuracy':>10}{'seconds':>9}  from {usable[0]}")
     curves: list[Curve] = []
     for target in usable:
         curves.append(curve(chosen, data, target))
@@ -107,9 +102,7 @@ def curve(chosen: Settings, data: Split, target: Device) -> Curve:
     with use_backend(target):
         start = time.perf_counter()
         job = prepare(chosen, data)
-        history = list(
-            fit(job.model, job.optimizer, job.batches, chosen.epochs, test_batches=job.test_batches)
-        )
+        history = list(fit(job.model, job.optimizer, job.batches, chosen.epochs, test_batches=job.test_batches))
         seconds = time.perf_counter() - start
     return Curve(target, np.concatenate([epoch.losses for epoch in history]), history, seconds)
 

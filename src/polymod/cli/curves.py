@@ -17,8 +17,7 @@ def require_matplotlib() -> None:
         import matplotlib.backends.backend_agg  # noqa: F401
     except ImportError as error:
         raise PolymodError(
-            f"--save draws curves.png with matplotlib, which can't be imported ({error}): "
-            "pip install 'polymod[train]'"
+            f"--save draws curves.png with matplotlib, which can't be imported ({error}): pip install 'polymod[train]'"
         ) from None
 
 

@@ -12,8 +12,9 @@ from ..autograd import no_grad
 from ..data import DataLoader, load_digits, load_fashion_mnist
 from ..data.dataset import Split
 from ..errors import DataError
+from ..optim import AdamW
 from ..random import manual_seed
-from .recipes import RECIPES
+from .recipes import LEARNING_RATE, RECIPES
 
 TEST_BATCH = 500  # images at a time, for the accuracy only
 
@@ -41,9 +42,7 @@ class Job:
     test_batches: DataLoader
 
 
-def add_arguments(
-    parser: argparse.ArgumentParser, default_model: str, default_epochs: int | None = None
-) -> None:
+def add_arguments(parser: argparse.ArgumentParser, default_model: str, default_epochs: int | None = None) -> None:
     """The options that make up `Settings`."""
     parser.add_argument("--model", choices=sorted(RECIPES), default=default_model, help="what to train")
     parser.add_argument(
@@ -60,18 +59,11 @@ def add_arguments(
         type=whole_number,
         metavar="N",
         default=default_epochs,
-        help="passes over the training images"
-        + ("" if default_epochs else "; by default what suits the model"),
+        help="passes over the training images" + ("" if default_epochs else "; by default what suits the model"),
     )
-    parser.add_argument(
-        "--batch-size", type=whole_number, metavar="N", help="by default what suits the model"
-    )
-    parser.add_argument(
-        "--lr", type=positive, metavar="RATE", help="learning rate; by default what suits the model"
-    )
-    parser.add_argument(
-        "--seed", type=seed_number, metavar="S", default=0, help="fixes weights, order and dropout"
-    )
+    parser.add_argument("--batch-size", type=whole_number, metavar="N", help="by default what suits the model")
+    parser.add_argument("--lr", type=positive, metavar="RATE", default=LEARNING_RATE, help="learning rate of AdamW")
+    parser.add_argument("--seed", type=seed_number, metavar="S", default=0, help="fixes weights, order and dropout")
 
 
 def whole_number(text: str) -> int:
@@ -114,7 +106,7 @@ def settings(args: argparse.Namespace) -> Settings:
         seed=args.seed,
         epochs=args.epochs or recipe.epochs,
         batch_size=args.batch_size or recipe.batch_size,
-        lr=args.lr or recipe.lr,
+        lr=args.lr,
     )
 
 
@@ -146,7 +138,7 @@ def prepare(chosen: Settings, data: Split) -> Job:
         model.eval()(next(iter(DataLoader(data.train, 1)))[0])
     return Job(
         model,
-        recipe.optimizer(model.parameters(), lr=chosen.lr),
+        AdamW(model.parameters(), lr=chosen.lr),
         DataLoader(data.train, chosen.batch_size, shuffle=True, seed=chosen.seed),
         test_batches,
     )

@@ -21,16 +21,10 @@ from .progress import Progress
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument(
-        "--backend", metavar="NAME", help="the engine; `polymod backends` lists them (default: numpy)"
-    )
-    parser.add_argument(
-        "--device", metavar="D", help="a device of the engine, such as cuda:1 (default: its first)"
-    )
+    parser.add_argument("--backend", metavar="NAME", help="the engine; `polymod backends` lists them (default: numpy)")
+    parser.add_argument("--device", metavar="D", help="a device of the engine, such as cuda:1 (default: its first)")
     add_settings(parser, default_model="mlp")
-    parser.add_argument(
-        "--save", metavar="DIR", help="write model.safetensors, metrics.json and curves.png there"
-    )
+    parser.add_argument("--save", metavar="DIR", help="write model.safetensors, metrics.json and curves.png there")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,9 +37,7 @@ def run(args: argparse.Namespace) -> int:
     folder = None if args.save is None else writable_folder(args.save)
     if folder is not None:
         require_matplotlib()
-    device = (
-        current_device() if args.backend is None and args.device is None else place(args.device, args.backend)
-    )
+    device = current_device() if args.backend is None and args.device is None else place(args.device, args.backend)
     data = load(chosen)
     with use_backend(device):
         job = prepare(chosen, data)
@@ -93,15 +85,11 @@ def writable_folder(path: str) -> Path:
         trial.touch()
         trial.unlink()
     except OSError as error:
-        raise DataError(
-            f"--save {path}: can't write there ({error.strerror}); name a folder of your own"
-        ) from None
+        raise DataError(f"--save {path}: can't write there ({error.strerror}); name a folder of your own") from None
     return folder
 
 
-def write(
-    folder: Path, job: Job, chosen: Settings, device: Device, history: Sequence[Epoch], seconds: float
-) -> None:
+def write(folder: Path, job: Job, chosen: Settings, device: Device, history: Sequence[Epoch], seconds: float) -> None:
     """Write the three files of `--save`."""
     about = {"model": chosen.model, "polymod": __version__}
     save_file(job.model.state_dict(), folder / "model.safetensors", about)

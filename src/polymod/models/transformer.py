@@ -24,9 +24,7 @@ class TransformerBlock(nn.Module):
         dropout: the probability of zeroing what each branch adds.
     """
 
-    def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int | None = None, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, d_model: int, nhead: int, dim_feedforward: int | None = None, dropout: float = 0.0) -> None:
         super().__init__()
         width = 4 * d_model if dim_feedforward is None else dim_feedforward
         self.self_attn = nn.MultiheadAttention(d_model, nhead, batch_first=True)
@@ -56,9 +54,7 @@ class TransformerStack(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            TransformerBlock(d_model, nhead, dim_feedforward, dropout) for _ in range(depth)
-        )
+        self.layers = nn.ModuleList(TransformerBlock(d_model, nhead, dim_feedforward, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(d_model)
 
     def forward(self, x: Tensor, attn_mask: Any = None) -> Tensor:

@@ -6,29 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..autograd.primitive import Cotangents
+from ..handle import Handle
 from ..ops import ops
 from ..tensor import Tensor, raw, wrap
 
 if TYPE_CHECKING:
     from .module import Module
-
-
-class Handle:
-    """What registering a hook returns; `remove()` takes the hook away. Also a context manager that does so."""
-
-    def __init__(self, hooks: list, entry: Any) -> None:
-        self._hooks, self._entry = hooks, entry
-
-    def remove(self) -> None:
-        """Take the hook away; again has no effect."""
-        if self._entry in self._hooks:
-            self._hooks.remove(self._entry)
-
-    def __enter__(self) -> Handle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
 
 
 class Hooks:
