@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,35 @@ import polymod as pm
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--backend", default="numpy", help='engine that holds the arrays: numpy, cupy, torch, jax, strict, "strict:device1"'
+        "--backend",
+        default="numpy",
+        help='engine that holds the arrays: numpy, cupy, torch, jax, strict, "strict:device1"',
+    )
+    parser.addoption(
+        "--share",
+        type=int,
+        default=1,
+        help="run every N-th case of each parametrized test, for engines that compile each shape anew",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     pm.set_backend(config.getoption("--backend"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the first, and from there every N-th, case of each test."""
+    share = config.getoption("--share")
+    if share == 1:
+        return
+    seen: Counter[str] = Counter()
+    kept, left_out = [], []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        (kept if seen[test] % share == 0 else left_out).append(item)
+        seen[test] += 1
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

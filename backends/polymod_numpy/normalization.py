@@ -23,13 +23,13 @@ def wide(x: np.ndarray) -> Any:
     return np.float32 if x.dtype == np.float16 else x.dtype
 
 
-def standardized(rows: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
+def standardized(rows: np.ndarray, eps: float, out: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Each row with mean 0 and variance 1, and the factors 1 / sqrt(var + eps)."""
     size = rows.shape[1]
     mean = np.add.reduce(rows, axis=1, keepdims=True)
     mean /= size
-    v = rows - mean
-    scale = np.einsum("ij,ij->i", v, v)[:, None]
+    v = np.subtract(rows, mean, out=out)
+    scale = np.vecdot(v, v)[:, None]
     scale /= size
     scale += eps
     np.sqrt(scale, out=scale)
@@ -48,13 +48,15 @@ def layer_norm(
 ) -> np.ndarray:
     rows = x.reshape(-1, prod(x.shape[a] for a in axes))
     y = np.empty(rows.shape, np.result_type(*(a for a in (x, weight, bias) if a is not None)))
+    direct = y.dtype == wide(x)
     for part in blocks(rows):
-        v, _ = standardized(rows[part].astype(wide(x), copy=False), eps)
+        v, _ = standardized(rows[part].astype(wide(x), copy=False), eps, y[part] if direct else None)
         if weight is not None:
-            v = np.multiply(v, weight.ravel(), out=v if weight.dtype == v.dtype else None)
+            v = np.multiply(v, weight.ravel(), out=v if direct else None)
         if bias is not None:
-            v = np.add(v, bias.ravel(), out=v if bias.dtype == v.dtype else None)
-        y[part] = v
+            v = np.add(v, bias.ravel(), out=v if direct else None)
+        if not direct:
+            y[part] = v
     return y.reshape(x.shape)
 
 
@@ -66,6 +68,7 @@ def layer_norm_back(
     rows, cotangents = x.reshape(-1, size), g.reshape(-1, size)
     dx = np.empty(rows.shape, g.dtype)
     dweight, dbias = np.zeros((2, size), wide(g))
+    ones = np.ones(size, wide(g))
     for part in blocks(rows):
         v, scale = standardized(rows[part].astype(wide(x), copy=False), eps)
         h = cotangents[part].astype(wide(g), copy=False)
@@ -73,12 +76,8 @@ def layer_norm_back(
         dweight += np.einsum("ij,ij->j", h, v)
         if weight is not None:
             h = h * weight.ravel()
-        offset = np.add.reduce(h, axis=1, keepdims=True)
-        offset /= size
-        slope = np.einsum("ij,ij->i", h, v)[:, None]
-        slope /= size
-        v *= slope
-        v += offset
+        v *= np.vecdot(h, v)[:, None] / size
+        v += np.vecdot(h, ones)[:, None] / size
         np.subtract(h, v, out=v)
         np.multiply(v, scale, out=dx[part], casting="same_kind")
     dweight, dbias = (d.reshape(shape).astype(g.dtype, copy=False) for d in (dweight, dbias))

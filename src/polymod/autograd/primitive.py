@@ -500,6 +500,6 @@ def explain(name: str, arrays: Sequence[Any], error: Exception) -> None:
         devices = set()
     if len(devices) > 1:
         raise mixed(name, arrays) from error
-    if not getattr(error, "__notes__", None):
+    if not any(note.startswith("in polymod.") for note in getattr(error, "__notes__", ())):  # the innermost says it
         seen = ", ".join(f"{tuple(a.shape)} {a.dtype}" if hasattr(a, "shape") else repr(a) for a in arrays)
         error.add_note(f"in polymod.{name} with inputs {seen}")
