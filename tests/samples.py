@@ -177,7 +177,9 @@ table: dict[str, list[Sample]] = {
         name: [
             Sample((distinct(2, 3, 4),), {"axis": None, "keepdims": False}, torch=method(torch or name)),
             Sample((distinct(2, 3, 4),), {"axis": 1, "keepdims": False}, torch=method(torch or name, 1)),
-            Sample((distinct(2, 3, 4),), {"axis": (0, -1), "keepdims": True}, torch=method(torch or name, (0, -1), True)),
+            Sample(
+                (distinct(2, 3, 4),), {"axis": (0, -1), "keepdims": True}, torch=method(torch or name, (0, -1), True)
+            ),
             Sample((distinct(2, 3, 4),), {"axis": (2, 0), "keepdims": False}, torch=method(torch or name, (2, 0))),
             Sample((normal(),), {"axis": None, "keepdims": False}, torch=method(torch or name)),
         ]
@@ -254,10 +256,7 @@ table: dict[str, list[Sample]] = {
         Sample((normal(2, 3), normal(2, 1)), {"axis": -1}, torch=lambda *a: joined(*a, axis=-1)),
         Sample((normal(2, 3), normal(), normal(2)), {"axis": None}),
     ],
-    "pile": [
-        Sample((normal(2, 3), normal(2, 3)), {"axis": a}, torch=piled(a))
-        for a in (0, 1, -1)
-    ],
+    "pile": [Sample((normal(2, 3), normal(2, 3)), {"axis": a}, torch=piled(a)) for a in (0, 1, -1)],
     "copy": one(normal(2, 3), "clone"),
     "alias": one(normal(2, 3)),
     "zero_pad": one(normal(2, 3), functional("pad", pad=(0, 3, 1, 2)), widths=((1, 2), (0, 3))),
@@ -434,7 +433,11 @@ table: dict[str, list[Sample]] = {
     ],
     # normalisation
     "layer_norm": [
-        Sample((normal(2, 3, 4),), {"axes": (-1,), "eps": 1e-3}, torch=functional("layer_norm", normalized_shape=(4,), eps=1e-3)),
+        Sample(
+            (normal(2, 3, 4),),
+            {"axes": (-1,), "eps": 1e-3},
+            torch=functional("layer_norm", normalized_shape=(4,), eps=1e-3),
+        ),
         Sample(
             (normal(2, 3, 4), normal(3, 4), normal(3, 4)),
             {"axes": (-2, -1), "eps": 1e-3},

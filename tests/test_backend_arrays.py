@@ -188,9 +188,7 @@ def test_index_reads_as_numpy(place, name):
 @pytest.mark.parametrize("name", KEYS)
 def test_index_set_writes_as_numpy(place, name):
     key = KEYS[name]
-    slots = np.arange(X.size).reshape(X.shape)[
-        key
-    ]  # with one value for each element, duplicates are no matter
+    slots = np.arange(X.size).reshape(X.shape)[key]  # with one value for each element, duplicates are no matter
     expected = X.copy()
     expected[key] = slots + 0.5
     x = there(X, place)
@@ -216,9 +214,7 @@ def test_index_add_broadcasts_values(place):
     for values in (np.full((), 2, np.float32), np.float32(2), np.array([1, 2, 3], np.float32), 5.0):
         expected = x.copy()
         np.add.at(expected, key, values)
-        same(
-            place.backend.index_add(there(x, place), there(key, place), there(values, place)), expected, place
-        )
+        same(place.backend.index_add(there(x, place), there(key, place), there(values, place)), expected, place)
 
 
 def test_random_keys(place):

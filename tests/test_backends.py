@@ -309,9 +309,7 @@ def test_a_backend_can_be_registered_by_hand():
 
     assert find_owner(Array) is None
     numpy = load_backend("numpy")
-    mine = Backend(
-        "mine", numpy.xp, (Array,), lambda: ["host"], np.array, np.array, numpy.synchronize, numpy.index_add
-    )
+    mine = Backend("mine", numpy.xp, (Array,), lambda: ["host"], np.array, np.array, numpy.synchronize, numpy.index_add)
     register_backend(mine)
     assert find_owner(Array) is mine
     assert str(device("mine")) == "mine:host" and device("mine:host") == device("mine")

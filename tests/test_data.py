@@ -212,9 +212,7 @@ def test_tensor_examples_are_collated(engine):
 
 
 def test_collate_fn():
-    loader = DataLoader(
-        numbers(4), batch_size=2, collate_fn=lambda examples: np.stack([x for x, _ in examples])
-    )
+    loader = DataLoader(numbers(4), batch_size=2, collate_fn=lambda examples: np.stack([x for x, _ in examples]))
     assert [to_numpy(b).tolist() for b in loader] == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
 
 
@@ -278,9 +276,7 @@ def test_packed_file_is_what_the_tool_makes(tmp_path, monkeypatch):
     tool.main()
     with np.load(tool.TARGET) as made, np.load(digits.FILE) as packed:
         assert made.files == packed.files
-        assert all(
-            np.array_equal(made[k], packed[k]) and made[k].dtype == packed[k].dtype for k in made.files
-        )
+        assert all(np.array_equal(made[k], packed[k]) and made[k].dtype == packed[k].dtype for k in made.files)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "garbage", "empty", "other"])

@@ -315,3 +315,12 @@ def test_shapes_without_data():
     model = nn.Sequential(nn.Conv2d(None, 4, 3), nn.BatchNorm2d(None), nn.LayerNorm((None,)))
     assert model.output_shape((2, 3, 9, 9)) == (2, 4, 7, 7)
     assert int(model[1].num_batches_tracked) == 0
+
+
+def test_lazy_layer_norm_keeps_what_was_loaded() -> None:
+    layer = nn.LayerNorm(None)
+    layer.load_state_dict({"weight": np.full(3, 2.0), "bias": np.full(3, 5.0)})
+    y = layer(pm.tensor([[1.0, 2.0, 3.0]]))
+    assert layer.normalized_shape == (3,)
+    np.testing.assert_allclose(pm.to_numpy(layer.weight), 2.0)
+    np.testing.assert_allclose(pm.to_numpy(y.detach()).mean(), 5.0, rtol=1e-6)

@@ -152,9 +152,7 @@ def test_uniform_never_reaches_its_upper_bound(dtype, ulps):
 
 
 def test_uniform_with_a_bound_the_dtype_lacks():
-    values = philox.uniform(
-        3, 0, (5000,), np.float32, 1.0, 1.0 + 2.0**-23 * 1.75
-    )  # float32(high) is above high
+    values = philox.uniform(3, 0, (5000,), np.float32, 1.0, 1.0 + 2.0**-23 * 1.75)  # float32(high) is above high
     assert set(values.tolist()) == {1.0, 1.0 + 2.0**-23}
     values = philox.uniform(3, 0, (5000,), np.float32, 1.0, 1.0 + 2.0**-23 * 1.25)  # and here below it
     assert set(values.tolist()) == {1.0, 1.0 + 2.0**-23}
@@ -294,9 +292,7 @@ def test_bernoulli_threshold_itself_is_false():
 
 
 def test_bernoulli_certainties():
-    assert (
-        philox.bernoulli_mask(1, 1, (3, 2), 1.0).all() and not philox.bernoulli_mask(1, 1, (3, 2), 0.0).any()
-    )
+    assert philox.bernoulli_mask(1, 1, (3, 2), 1.0).all() and not philox.bernoulli_mask(1, 1, (3, 2), 0.0).any()
     assert philox.bernoulli_mask(1, 1, (0, 2), 0.5).shape == (0, 2)
     assert philox.bernoulli_mask(1, 1, (), 0.5).shape == ()
 
@@ -418,9 +414,7 @@ def test_threads_share_no_draw():
 
 def test_bits_do_not_depend_on_threads():
     results = {}
-    threads = [
-        threading.Thread(target=lambda d=d: results.update({d: philox.bits(3, d, 100_000)})) for d in range(6)
-    ]
+    threads = [threading.Thread(target=lambda d=d: results.update({d: philox.bits(3, d, 100_000)})) for d in range(6)]
     for t in threads:
         t.start()
     for t in threads:
@@ -479,9 +473,7 @@ def test_default_dtype_is_followed():
 def test_bfloat16_is_rounded_from_float32():
     x = random.randn(64, dtype="bfloat16", generator=Generator(2), device=find("torch"))
     assert x.dtype == dtypes.bfloat16
-    np.testing.assert_allclose(
-        to_numpy(x.astype("float32")), philox.normal(2, 0, (64,)), rtol=2.0**-8, atol=0
-    )
+    np.testing.assert_allclose(to_numpy(x.astype("float32")), philox.normal(2, 0, (64,)), rtol=2.0**-8, atol=0)
 
 
 def test_module_state():

@@ -63,7 +63,9 @@ class Function:
     def values(self, inputs: Sequence[Any]) -> list[np.ndarray]:
         return [pm.to_numpy(y) for y in self.run(inputs)[1]]
 
-    def gradients(self, inputs: Sequence[Any], tracked: Sequence[int], weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def gradients(
+        self, inputs: Sequence[Any], tracked: Sequence[int], weights: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
         """The gradients of sum(conj(weights) * results) at the tracked inputs."""
         xs, ys = self.run(inputs, tracked)
         ws = [pm.tensor(w, device=y.device) for w, y in zip(weights, ys, strict=True)]
@@ -219,7 +221,9 @@ def test_each_gradient_has_its_own_inputs_dtype(name: str, i: int, k: int, rng: 
     weights = [pm.tensor(w) for w in like(rng, [pm.to_numpy(y) for y in ys])]
     wanted = [xs[j] for j in tracked]
     found = pm.autograd.grad(ys, wanted, weights, create_graph=True, allow_unused=True)
-    assert [g.dtype for g in found if g is not None] == [x.dtype for x, g in zip(wanted, found, strict=True) if g is not None]
+    assert [g.dtype for g in found if g is not None] == [
+        x.dtype for x, g in zip(wanted, found, strict=True) if g is not None
+    ]
     used = [g for g in found if g is not None and g.requires_grad]
     if used:
         second = pm.autograd.grad(used, wanted, [g.detach() for g in used], allow_unused=True)
@@ -252,7 +256,11 @@ def test_float32_in_float32_gradient(name: str, i: int, engine: pm.Device, rng: 
     for g, x in zip([*first, *second], [*wanted, *wanted, *ws], strict=False):
         if g is not None:
             assert (g.dtype, g.shape, g.device) == (x.dtype, x.shape, engine)
-    exact = f.gradients(sample.inputs, tracked, weights=[np.asarray(w, np.result_type(w, 1j) if w.dtype.kind == "c" else "f8") for w in weights])
+    exact = f.gradients(
+        sample.inputs,
+        tracked,
+        weights=[np.asarray(w, np.result_type(w, 1j) if w.dtype.kind == "c" else "f8") for w in weights],
+    )
     for g, expected in zip(first, exact, strict=True):
         if g is not None:
             scale = max(1.0, np.max(np.abs(expected), initial=0.0))
@@ -322,8 +330,12 @@ def test_where_of_any_shapes(shapes: Any, seed: int):
 def test_reductions_over_any_axes(shape: tuple, seed: int, keepdims: bool, data: st.DataObject):
     rng = np.random.default_rng(seed)
     name = data.draw(st.sampled_from(["sum", "mean", "prod", "max", "min", "logsumexp"]))
-    axes = st.lists(st.integers(-len(shape), len(shape) - 1), unique_by=lambda a: a % len(shape)) if shape else st.just([])
-    axis = data.draw(st.one_of(st.none(), axes.map(tuple), st.integers(-len(shape), len(shape) - 1) if shape else st.none()))
+    axes = (
+        st.lists(st.integers(-len(shape), len(shape) - 1), unique_by=lambda a: a % len(shape)) if shape else st.just([])
+    )
+    axis = data.draw(
+        st.one_of(st.none(), axes.map(tuple), st.integers(-len(shape), len(shape) - 1) if shape else st.none())
+    )
     reduced = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     count = math.prod(shape[a] for a in reduced)
     if count == 0 and name not in ("sum", "prod"):

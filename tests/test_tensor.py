@@ -96,7 +96,10 @@ def test_matrix_product():
     same(t, x * 2)
 
 
-@pytest.mark.parametrize("f", [operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ifloordiv, operator.imod, operator.ipow])
+@pytest.mark.parametrize(
+    "f",
+    [operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ifloordiv, operator.imod, operator.ipow],
+)
 def test_in_place_operators_keep_the_object(f: Any):
     t = before = pm.tensor(np.abs(A))
     view = t[0]
@@ -144,7 +147,19 @@ def test_in_place_operators_are_differentiable(f: Any):
 def test_python_scalars_never_change_a_dtype():
     for dtype in (pm.float32, pm.float64):
         t = pm.tensor([1.0, 4.0], dtype=dtype)
-        for y in (t + 1, 1 - t, t * 2.5, 10000.0**t, t / 3**0.5, t**2, t**0.5, 2 * t, np.float64(2) * t, t * np.float64(2), np.pi * t):
+        for y in (
+            t + 1,
+            1 - t,
+            t * 2.5,
+            10000.0**t,
+            t / 3**0.5,
+            t**2,
+            t**0.5,
+            2 * t,
+            np.float64(2) * t,
+            t * np.float64(2),
+            np.pi * t,
+        ):
             assert y.dtype == dtype
     for dtype in (pm.int8, pm.int32, pm.uint8):
         t = pm.tensor([1, 4], dtype=dtype)
@@ -455,7 +470,11 @@ def test_reading(name: str):
 @pytest.mark.parametrize("name", keys)
 def test_reading_with_engine_arrays(name: str):
     key = keys[name]
-    key = tuple(getattr(native(k), "array", k) for k in key) if isinstance(key, tuple) else getattr(native(key), "array", key)
+    key = (
+        tuple(getattr(native(k), "array", k) for k in key)
+        if isinstance(key, tuple)
+        else getattr(native(key), "array", key)
+    )
     same(pm.tensor(X)[key], X[keys[name]])
 
 
@@ -680,7 +699,7 @@ def test_dtypes_equal_every_engines(engine: pm.Device):
     t = pm.tensor(B)
     assert t.dtype is pm.float32
     assert t.dtype == t.array.dtype and t.dtype == np.float32 and t.dtype == np.dtype("f4") and t.dtype == "float32"
-    assert np.dtype("f4") == t.dtype and np.float32 == t.dtype  # noqa: SIM300
+    assert np.dtype("f4") == t.dtype and np.float32 == t.dtype
     assert t.dtype != np.float64 and t.dtype != pm.int32 and t.dtype != "nonsense" and t.dtype != None  # noqa: E711
     assert np.zeros(2, t.dtype).dtype == np.float32
     assert {pm.float32: 1}[t.dtype] == 1

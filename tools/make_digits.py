@@ -18,9 +18,7 @@ def main() -> None:
     if not (np.array_equal(images, source.images) and np.array_equal(labels, source.target)):
         raise SystemExit("the values don't fit uint8: scikit-learn's copy has changed")
     np.savez_compressed(TARGET, images=images, labels=labels)
-    print(
-        f"{TARGET}: {TARGET.stat().st_size} bytes, sha256 {hashlib.sha256(TARGET.read_bytes()).hexdigest()}"
-    )
+    print(f"{TARGET}: {TARGET.stat().st_size} bytes, sha256 {hashlib.sha256(TARGET.read_bytes()).hexdigest()}")
 
 
 if __name__ == "__main__":

@@ -45,9 +45,7 @@ def _on_host(x: Any, part: Any) -> Any:
         return tuple(_on_host(x, p) for p in part)
     if isinstance(part, Array):
         if part.device != x.device:
-            raise ValueError(
-                f"an array on {x.device} can't be indexed with or take values from one on {part.device}"
-            )
+            raise ValueError(f"an array on {x.device} can't be indexed with or take values from one on {part.device}")
         return to_numpy(part)
     if isinstance(part, np.ndarray):
         raise TypeError("a NumPy array can't be combined with an array of array-api-strict; convert it first")

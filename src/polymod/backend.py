@@ -161,9 +161,7 @@ class Device:
     def __str__(self) -> str:
         name = self.backend.device_name(self.native)
         served = _device_entries().get(name.partition(":")[0])
-        owner = served is not None and served.value == getattr(
-            _entries().get(self.backend.name), "value", None
-        )
+        owner = served is not None and served.value == getattr(_entries().get(self.backend.name), "value", None)
         return name if owner else f"{self.backend.name}:{name}"
 
     def __repr__(self) -> str:
@@ -226,9 +224,7 @@ def load_backend(name: str) -> Backend:
     except Exception as error:  # whatever a plugin raises must not look like a fault of polymod
         raise BackendError(_why_unusable(entry, error)) from error
     if not isinstance(backend, Backend):
-        raise BackendError(
-            f"plugin {name!r} ({entry.value}) gives {type(backend).__name__}, not a polymod.Backend"
-        )
+        raise BackendError(f"plugin {name!r} ({entry.value}) gives {type(backend).__name__}, not a polymod.Backend")
     return register_backend(backend)
 
 
@@ -320,9 +316,7 @@ def _device_named(spec: str) -> Device:
         value = _device_entries()[head].value
         name = next((n for n, e in _entries().items() if e.value == value), None)
         if name is None:
-            raise BackendError(
-                f"device {head!r} is served by {value}, which is no backend; {_known_places()}"
-            )
+            raise BackendError(f"device {head!r} is served by {value}, which is no backend; {_known_places()}")
         backend, wanted = load_backend(name), spec if rest else ""
     else:
         raise BackendError(f"unknown device or backend {spec!r}; {_known_places()}")

@@ -14,10 +14,10 @@ class Handle:
 
     def remove(self) -> None:
         """Take the hook away; a second time has no effect."""
-        hooks, self._hooks = self._hooks, None
-        for i, entry in enumerate(hooks or ()):
+        hooks, self._hooks = self._hooks or [], None
+        for i, entry in enumerate(hooks):
             if entry is self._entry:
-                del hooks[i]  # type: ignore[index]
+                del hooks[i]
                 return
 
     def __enter__(self) -> Handle:

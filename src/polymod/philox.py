@@ -96,9 +96,7 @@ def _philox(index: np.ndarray, seed: int, draw: int, buffers: np.ndarray, out: n
 def _round_keys(seed: int) -> list[list[np.ndarray]]:
     """The two key words of every round, shifted to the high halves of 0-d uint64 arrays."""
     key = (seed & 0xFFFFFFFF, seed >> 32)
-    words = [
-        [(k + r * step) % (1 << 32) for k, step in zip(key, KEY_STEPS, strict=True)] for r in range(ROUNDS)
-    ]
+    words = [[(k + r * step) % (1 << 32) for k, step in zip(key, KEY_STEPS, strict=True)] for r in range(ROUNDS)]
     return [[np.array(word << 32, np.uint64) for word in pair] for pair in words]
 
 

@@ -143,9 +143,7 @@ class Generator:
         """
         mean, std = float(mean), float(std)
         if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
-            raise ValueError(
-                f"normal: expected a finite mean and a finite std >= 0, not mean={mean}, std={std}"
-            )
+            raise ValueError(f"normal: expected a finite mean and a finite std >= 0, not mean={mean}, std={std}")
         shape, dtype = _shape(shape), _floating(dtype)
         return philox.normal(*self.next_draw(), shape, dtype, mean, std)
 
@@ -244,9 +242,7 @@ def fork(seed: int | None = None) -> AbstractContextManager[Generator]:
 # ------------------------------------------------------------------------------------------------- Tensors
 
 
-def rand(
-    *shape: Any, dtype: Any = None, generator: Generator | None = None, **where: Unpack[Where]
-) -> Tensor:
+def rand(*shape: Any, dtype: Any = None, generator: Generator | None = None, **where: Unpack[Where]) -> Tensor:
     """Evenly distributed numbers in [0, 1).
 
     Args:
@@ -258,9 +254,7 @@ def rand(
     return uniform(0.0, 1.0, _given(shape), dtype=dtype, generator=generator, **where)
 
 
-def randn(
-    *shape: Any, dtype: Any = None, generator: Generator | None = None, **where: Unpack[Where]
-) -> Tensor:
+def randn(*shape: Any, dtype: Any = None, generator: Generator | None = None, **where: Unpack[Where]) -> Tensor:
     """Numbers of the standard normal distribution; arguments as of `rand`."""
     return normal(0.0, 1.0, _given(shape), dtype=dtype, generator=generator, **where)
 

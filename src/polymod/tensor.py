@@ -136,7 +136,9 @@ class Tensor:
             if value.shape != self.shape:
                 raise GradientError(f"grad must have this Tensor's shape {self.shape}, received {value.shape}")
             if value.device != self.device:
-                raise MixedDevicesError(f"grad must be on this Tensor's device {self.device}, received it on {value.device}")
+                raise MixedDevicesError(
+                    f"grad must be on this Tensor's device {self.device}, received it on {value.device}"
+                )
             value = ops.astype(value, self.dtype, copy=False)
         self.node.grad = value
 
@@ -198,7 +200,9 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.node is not None:
             raise TypeError("this Tensor carries a gradient, which a NumPy array would lose; use .detach() first")
-        not_on_host = f"this Tensor is on {self.device}, not in host memory; use polymod.to_numpy(t) for an explicit copy"
+        not_on_host = (
+            f"this Tensor is on {self.device}, not in host memory; use polymod.to_numpy(t) for an explicit copy"
+        )
         if not backend_of(self.array).capabilities.host_access:
             raise TypeError(not_on_host)
         try:

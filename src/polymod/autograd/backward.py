@@ -14,9 +14,7 @@ from .primitive import Cotangents, parts
 from .tape import Leaf, Node, recording
 
 _order = attrgetter("order")
-_RELEASED = (
-    "the graph was released by an earlier backward; call that one with retain_graph=True to go through it again"
-)
+_RELEASED = "the graph was released by an earlier backward; call that one with retain_graph=True to go through it again"
 
 
 def backward(
@@ -150,8 +148,8 @@ def _seed(outputs: Sequence[Any], gradients: Sequence[Any], create_graph: bool) 
         if g is None:
             if y.size != 1 or y.dtype.kind == "c":
                 raise GradientError(
-                    f"the gradient of a Tensor of shape {y.shape} and {y.dtype} must be given; only one real element has "
-                    "gradient 1 by itself"
+                    f"the gradient of a Tensor of shape {y.shape} and {y.dtype} must be given; only one real element "
+                    "has gradient 1 by itself"
                 )
             g = ops.ones_like(y.detach())
         else:
@@ -159,7 +157,9 @@ def _seed(outputs: Sequence[Any], gradients: Sequence[Any], create_graph: bool) 
             if g.shape != y.shape:
                 raise GradientError(f"the gradient must have the output's shape {y.shape}, received {g.shape}")
             if g.device != y.device:
-                raise MixedDevicesError(f"the gradient must be on the output's device {y.device}, received it on {g.device}")
+                raise MixedDevicesError(
+                    f"the gradient must be on the output's device {y.device}, received it on {g.device}"
+                )
         g = g if create_graph else g.array
         cotangents[y.node] = g if y.node not in cotangents else cotangents[y.node] + g
     return cotangents
@@ -208,7 +208,9 @@ def _run_hooks(node: Any, g: Any, create_graph: bool) -> Any:
             continue
         if not isinstance(replaced, Tensor) or replaced.shape != seen.shape:
             received = f"shape {replaced.shape}" if isinstance(replaced, Tensor) else type(replaced).__name__
-            raise GradientError(f"a hook must return a Tensor of the gradient's shape {seen.shape} or None, received {received}")
+            raise GradientError(
+                f"a hook must return a Tensor of the gradient's shape {seen.shape} or None, received {received}"
+            )
         replaced = ops.astype(replaced, seen.dtype, copy=False)
         g = replaced if create_graph else replaced.array
     return g

@@ -23,8 +23,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
             array, a Python float, or lists, tuples and dicts of these, nested at will.
 
     The gradient has the structure of that argument (a tuple for several): Tensors for Tensors and floats, engine
-    arrays for engine arrays; integer arrays and what is no array are passed on unchanged and have gradient None. An argument that
-    `f` does not use has gradient zero. Nested calls differentiate independently of each other.
+    arrays for engine arrays; integer arrays and what is no array are passed on unchanged and have gradient None. An
+    argument that `f` does not use has gradient zero. Nested calls differentiate independently of each other.
 
     Raises:
         GradientError: the result of `f` is no Tensor of one real element, or nothing in the arguments can be
@@ -44,7 +44,9 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
             value = f(*arguments, **kwargs)
             if not isinstance(value, Tensor) or value.size != 1 or value.dtype.kind == "c":
                 got = f"shape {value.shape}, {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
-                raise GradientError(f"grad needs a function with a Tensor of one real element as result, received {got}")
+                raise GradientError(
+                    f"grad needs a function with a Tensor of one real element as result, received {got}"
+                )
             inner = [x.node for x in leaves]
             follows = outer and value.node is not None and _reaches_beyond(inner, value.node)
             found: Any = [None] * len(leaves)

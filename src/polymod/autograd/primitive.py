@@ -234,7 +234,7 @@ class Elementwise(Primitive):
 
     def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         several = len(inputs) > 1
-        cotangents = []
+        cotangents: list[Any] = []
         for partial, want, x in zip(self.rules, wanted, inputs):  # noqa: B905 inputs may be fewer than rules
             if not want:
                 cotangents.append(None)
@@ -416,7 +416,11 @@ def widen(output: Any, arrays: list, parents: list) -> None:
     carries a gradient, so that its cotangent comes back in its own dtype."""
     dtype = (output[0] if type(output) is tuple else output).dtype
     for i, parent in enumerate(parents):
-        if parent is not None and arrays[i].dtype != dtype and dtype_of(arrays[i].dtype).kind in ("f", dtype_of(dtype).kind):
+        if (
+            parent is not None
+            and arrays[i].dtype != dtype
+            and dtype_of(arrays[i].dtype).kind in ("f", dtype_of(dtype).kind)
+        ):
             cast = ops.astype(wrap(arrays[i], parent), dtype)
             arrays[i], parents[i] = cast.array, cast.node
 
@@ -461,9 +465,8 @@ def common_owner(name: str, kinds: Sequence[type], arrays: Sequence[Any]) -> Bac
             continue
         owner = find_owner(kind)
         if owner is None:
-            raise TypeError(
-                f"polymod.{name} takes Tensors, engine arrays and numbers; received {kind.__module__}.{kind.__qualname__}"
-            )
+            received = f"{kind.__module__}.{kind.__qualname__}"
+            raise TypeError(f"polymod.{name} takes Tensors, engine arrays and numbers; received {received}")
         owners[owner.name] = owner
     if not owners:
         raise TypeError(f"polymod.{name} needs at least one array; received {', '.join(k.__name__ for k in kinds)}")
@@ -479,9 +482,9 @@ def mixed(name: str, arrays: Sequence[Any]) -> MixedDevicesError:
     """The error for operands in different places, which says where each is and how to bring them together."""
     places = [f"{wrap(a).device} {tuple(a.shape)}" for a in arrays if hasattr(a, "shape")]
     return MixedDevicesError(
-        f"polymod.{name} received arrays in different places: {' and '.join(places)}. Nothing is copied between engines or "
-        f"devices unasked; move one of them, e.g. x.to({str(wrap(_first_array(arrays)).device)!r}), or the model with "
-        "model.to(...)"
+        f"polymod.{name} received arrays in different places: {' and '.join(places)}. Nothing is copied between engines "
+        f"or devices unasked; move one of them, e.g. x.to({str(wrap(_first_array(arrays)).device)!r}), or the model "
+        "with model.to(...)"
     )
 
 

@@ -50,9 +50,7 @@ def print_backends() -> None:
     _print_row(HEADER)
     _print_row(tuple("-" * width for width in WIDTHS))
     for info in describe():
-        _print_row(
-            (info.name, info.version, ", ".join(info.devices), "usable" if info.usable else info.reason)
-        )
+        _print_row((info.name, info.version, ", ".join(info.devices), "usable" if info.usable else info.reason))
 
 
 def _print_row(cells: tuple[str, ...]) -> None:

@@ -29,7 +29,7 @@ RECIPES: dict[str, Recipe] = {
     "chimera": Recipe(lambda _: ChimeraClassifier(), epochs=20, batch_size=32),
     "mlp": Recipe(lambda _: nn.Sequential(nn.Flatten(), MLP()), epochs=30, batch_size=32),
     "cnn": Recipe(lambda shape: CNN(shape[0]), epochs=10, batch_size=64),
-    "transformer": Recipe(TransformerClassifier, epochs=20, batch_size=64),
+    "transformer": Recipe(lambda shape: TransformerClassifier(shape), epochs=20, batch_size=64),
 }
 
 # Small enough that rounding does not grow from step to step: engines then agree on the loss to many digits for

@@ -71,9 +71,7 @@ class Subset:
         self.indices = np.asarray(indices, dtype=np.int64).reshape(-1)
         n = len(dataset)
         if np.any((self.indices < 0) | (self.indices >= n)):
-            raise IndexError(
-                f"indices must be in [0, {n}), received {self.indices.min()} to {self.indices.max()}"
-            )
+            raise IndexError(f"indices must be in [0, {n}), received {self.indices.min()} to {self.indices.max()}")
 
     def __len__(self) -> int:
         return self.indices.size
@@ -111,9 +109,7 @@ class Split(NamedTuple):
         return ArrayDataset(self.test_images, self.test_labels)
 
 
-def random_split(
-    dataset: Dataset, lengths: Sequence[float], generator: Generator | None = None
-) -> list[Subset]:
+def random_split(dataset: Dataset, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset]:
     """Cut a dataset into random parts that share no example.
 
     Args:

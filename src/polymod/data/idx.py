@@ -62,9 +62,7 @@ def _read(path: str | os.PathLike[str], file: IO[bytes] | gzip.GzipFile) -> np.n
     if len(data) != expected:
         what = "cut short" if len(data) < expected else "too long"
         found = len(data) if len(data) < expected else "more"
-        raise DataError(
-            f"{path}: {what}: shape {shape} takes {expected} bytes of {dtype.name}, the file has {found}"
-        )
+        raise DataError(f"{path}: {what}: shape {shape} takes {expected} bytes of {dtype.name}, the file has {found}")
     try:
         return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
     except ValueError as error:  # more axes than NumPy has
@@ -112,27 +110,19 @@ def load_fashion_mnist(data_dir: str | os.PathLike[str]) -> Split:
         problems = [f"training images are {arrays[0].shape[1:]}, test images {arrays[2].shape[1:]}"]
     if problems:
         raise DataError(f"{folder}: {'; '.join(problems)}")
-    return Split(
-        _images(arrays[0]), arrays[1].astype(np.int64), _images(arrays[2]), arrays[3].astype(np.int64)
-    )
+    return Split(_images(arrays[0]), arrays[1].astype(np.int64), _images(arrays[2]), arrays[3].astype(np.int64))
 
 
 def _part_problems(images_path: Path, images: np.ndarray, labels_path: Path, labels: np.ndarray) -> list[str]:
     problems = []
     if images.ndim != 3 or images.dtype != np.uint8:
-        problems.append(
-            f"{images_path.name} holds {images.dtype} of shape {images.shape}, expected uint8 (n, h, w)"
-        )
+        problems.append(f"{images_path.name} holds {images.dtype} of shape {images.shape}, expected uint8 (n, h, w)")
     if labels.ndim != 1 or labels.dtype != np.uint8:
-        problems.append(
-            f"{labels_path.name} holds {labels.dtype} of shape {labels.shape}, expected uint8 (n,)"
-        )
+        problems.append(f"{labels_path.name} holds {labels.dtype} of shape {labels.shape}, expected uint8 (n,)")
     elif labels.size and labels.max() > 9:
         problems.append(f"{labels_path.name} holds the label {labels.max()}, expected 0 to 9")
     if not problems and len(images) != len(labels):
-        problems.append(
-            f"{images_path.name} holds {len(images)} images, {labels_path.name} {len(labels)} labels"
-        )
+        problems.append(f"{images_path.name} holds {len(images)} images, {labels_path.name} {len(labels)} labels")
     return problems
 
 

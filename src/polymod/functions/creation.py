@@ -104,7 +104,7 @@ def tensor(
     A Tensor or an engine's array keeps its dtype; Python floats get the default float dtype.
     """
     target = place(device, backend)
-    if isinstance(data, Tensor) or find_owner(type(data)) is not None and not isinstance(data, np.generic):
+    if isinstance(data, Tensor) or (find_owner(type(data)) is not None and not isinstance(data, np.generic)):
         source = wrap(raw(data))
         result = source.to_device(target) if source.device != target else ops.copy(source)
         result = result if dtype is None else ops.astype(result, dtype, copy=False)
@@ -128,13 +128,17 @@ def _shape(shape: Any) -> tuple[int, ...]:
 
 
 @ops.publish
-def zeros(shape: Any, *, dtype: Any = None, device: Any = None, backend: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    shape: Any, *, dtype: Any = None, device: Any = None, backend: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros of `shape`; the default float dtype unless `dtype` is given."""
     return _made("zeros", _shape(shape), dtype=dtype, device=device, backend=backend, requires_grad=requires_grad)
 
 
 @ops.publish
-def ones(shape: Any, *, dtype: Any = None, device: Any = None, backend: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    shape: Any, *, dtype: Any = None, device: Any = None, backend: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Ones of `shape`; the default float dtype unless `dtype` is given."""
     return _made("ones", _shape(shape), dtype=dtype, device=device, backend=backend, requires_grad=requires_grad)
 
@@ -242,4 +246,3 @@ def from_dlpack(x: Any, /, *, device: Any = None, backend: Any = None, copy: boo
     result = wrap(array)
     result = result if device is None else result.to_device(device)
     return ops.copy(result) if copy else result
-

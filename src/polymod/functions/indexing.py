@@ -85,7 +85,9 @@ def _array_or_number(x: Any, k: Any) -> Any:
     if dtypes.dtype(k.dtype).kind not in "iub":
         raise IndexError(f"arrays in an index must be integers or booleans, received {dtypes.dtype(k.dtype)}")
     if owner is not backend_of(x) and backend_of(x).is_engine:
-        raise MixedDevicesError(f"an array on {wrap(x).device} is indexed with one on {wrap(k).device}; move one of them")
+        raise MixedDevicesError(
+            f"an array on {wrap(x).device} is indexed with one on {wrap(k).device}; move one of them"
+        )
     return k
 
 
@@ -100,7 +102,9 @@ def setitem(x: Any, key: Any, values: Any) -> Tensor:
     """A copy of `x` with `values` (cast to its dtype) at `key`."""
     array = raw(x)
     if not isinstance(values, Tensor):
-        values = ops.asarray(values, dtype=array.dtype, device=wrap(array).device if not hasattr(values, "dtype") else None)
+        values = ops.asarray(
+            values, dtype=array.dtype, device=wrap(array).device if not hasattr(values, "dtype") else None
+        )
     if dtypes.dtype(values.array.dtype) is not dtypes.dtype(array.dtype):
         values = ops.astype(values, array.dtype)
     return _index_set(x, values, key=_key(array, key))

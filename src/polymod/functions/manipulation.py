@@ -153,10 +153,14 @@ def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
 
 def _of_one_dtype(arrays: Sequence[Any]) -> list[Any]:
     arrays = list(arrays)
-    numbers = [x for x in arrays if isinstance(x, np.generic) or not isinstance(x, Tensor) and find_owner(type(x)) is None]
+    numbers = [
+        x for x in arrays if isinstance(x, np.generic) or (not isinstance(x, Tensor) and find_owner(type(x)) is None)
+    ]
     if numbers or not arrays:
         received = f"{numbers[0]!r} among them" if numbers else "none"
-        raise TypeError(f"expected a sequence of arrays, received {received}; polymod.asarray(x) makes an array of a number")
+        raise TypeError(
+            f"expected a sequence of arrays, received {received}; polymod.asarray(x) makes an array of a number"
+        )
     if len({dtypes.dtype(raw(x).dtype) for x in arrays}) > 1:
         common = result_type(*arrays)
         arrays = [astype(x, common, copy=False) for x in arrays]

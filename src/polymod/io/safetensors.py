@@ -43,9 +43,7 @@ DTYPES = {
 LARGEST_HEADER = 100_000_000  # bytes; the reference implementation's own limit
 
 _CODES = {name: code for code, name in DTYPES.items()}
-_STORED = {
-    code: np.dtype("<u2" if code == "BF16" else name).newbyteorder("<") for code, name in DTYPES.items()
-}
+_STORED = {code: np.dtype("<u2" if code == "BF16" else name).newbyteorder("<") for code, name in DTYPES.items()}
 
 
 def save_file(
@@ -68,11 +66,9 @@ def save_file(
             arrays[_name(name)] = _host(value)
         except (TypeError, ValueError) as error:
             problems.append(f"{name!r}: {error}")
-    for key, text in (metadata or {}).items():
-        if not (_is_text(key) and _is_text(text)):
-            problems.append(
-                f"metadata {key!r}: {text!r}; names and values must be str, without lone surrogates"
-            )
+    for key, entry in (metadata or {}).items():
+        if not (_is_text(key) and _is_text(entry)):
+            problems.append(f"metadata {key!r}: {entry!r}; names and values must be str, without lone surrogates")
     _raise_if(problems, f"can't write {path}")
 
     # The widest elements first, so that every array begins at a multiple of its item size.
@@ -83,7 +79,7 @@ def save_file(
     for name, array in arrays.items():
         code = _CODES[array.dtype.name]
         header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": list(offsets[name])}
-    text: bytes = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > LARGEST_HEADER:
         raise DataError(f"can't write {path}: its header takes {len(text)} bytes, over {LARGEST_HEADER}")
@@ -154,9 +150,7 @@ def _host(value: Any) -> np.ndarray:
         array = to_numpy(value)
     if array.dtype.name not in _CODES:
         raise TypeError(f"the format has no dtype {array.dtype}; it has {', '.join(_CODES)}")
-    ours = (
-        array.dtype if array.dtype.isbuiltin == 2 else array.dtype.newbyteorder("<")
-    )  # 2: not NumPy's own dtype
+    ours = array.dtype if array.dtype.isbuiltin == 2 else array.dtype.newbyteorder("<")  # 2: not NumPy's own dtype
     return np.asarray(array, dtype=ours, order="C")
 
 

@@ -85,7 +85,7 @@ class TransformerClassifier(nn.Module):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (1, 8, 8),
+        image_shape: tuple[int, ...] = (1, 8, 8),
         patch: int | None = None,
         d_model: int = 32,
         nhead: int = 4,

@@ -154,7 +154,7 @@ class MultiheadAttention(Module):
             packed = F.linear(self._batched(query, single), self.in_proj_weight, bias)
             return list(_split_heads(packed, groups=3, heads=heads))
         weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
-        heads_of = []
+        heads_of: list[Tensor] = []
         for i, x in enumerate((query, key, value)):
             rows = slice(i * e, (i + 1) * e)
             weight = weights[i] if self.in_proj_weight is None else self.in_proj_weight[rows]

@@ -84,14 +84,14 @@ class _Conv(Module):
                     f"the {channels} channels of an input of shape {tuple(x.shape)} can't be divided into "
                     f"{self.groups} groups"
                 )
-            self.weight.materialize(self._weight_shape(channels))  # type: ignore[attr-defined]
+            self.weight.materialize(self._weight_shape(channels))
             self.reset_parameters()
         self.in_channels = self.weight.shape[1] * self.groups
 
     def forward(self, input: Any) -> Tensor:
         if self.in_channels is None:
             self._find_channels(input)
-        padding = self.padding
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._pad, mode=self.padding_mode), 0
         convolve = getattr(F, f"conv{self.axes}d")

@@ -94,8 +94,16 @@ class Embedding(Module):
         shape = tuple(raw(embeddings).shape)
         if len(shape) != 2:
             raise ShapeError(f"from_pretrained expects embeddings of shape (rows, width), received {shape}")
-        how = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
-        return cls(*shape, *how, _weight=embeddings, _freeze=freeze)
+        return cls(
+            *shape,
+            padding_idx=padding_idx,
+            max_norm=max_norm,
+            norm_type=norm_type,
+            scale_grad_by_freq=scale_grad_by_freq,
+            sparse=sparse,
+            _weight=embeddings,
+            _freeze=freeze,
+        )
 
     def forward(self, input: Any) -> Tensor:
         how = (self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)

@@ -52,6 +52,7 @@ class Linear(Module):
         super().__init__()
         self.in_features = None if in_features is None else size(in_features, "in_features")
         self.out_features = size(out_features, "out_features")
+        self.weight: Parameter
         if self.in_features is None:
             self.weight = UninitializedParameter(device=device, dtype=dtype)
         else:
@@ -76,7 +77,7 @@ class Linear(Module):
         if is_lazy(self.weight):
             if not shape:
                 raise ShapeError(f"{type(self).__name__} expects an input of shape (..., in_features), received ()")
-            self.weight.materialize((self.out_features, shape[-1]))  # type: ignore[attr-defined]
+            self.weight.materialize((self.out_features, shape[-1]))
             self.reset_parameters()
         self.in_features = self.weight.shape[1]  # it may have been loaded
 

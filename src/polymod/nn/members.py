@@ -48,8 +48,10 @@ def own(module: Module) -> tuple[list, list, list]:
     children: list = []
     attributes = module.__dict__
     notes = attributes.get("_notes", ())
-    attributes = attributes.get("_inlined", attributes)  # containers by name hold their members there
-    _sort(attributes.items(), "", notes, parameters, buffers, children)
+    items: Iterable = attributes.items()
+    if "_inlined" in attributes:  # containers by name hold their members there
+        items = [*((k, v) for k, v in items if k != "_inlined"), *attributes["_inlined"].items()]
+    _sort(items, "", notes, parameters, buffers, children)
     return parameters, buffers, children
 
 
@@ -79,6 +81,15 @@ def _sort(items: Iterable, prefix: str, notes: Any, parameters: list, buffers: l
             _sort(value.items(), path + ".", (), parameters, buffers, children)
 
 
+def is_note(value: Any) -> bool:
+    """Whether `value`, assigned while its module runs, says something of that run: a plain Tensor, or a list, tuple or
+    dict that holds nothing else of a module's members."""
+    if isinstance(value, list | tuple | dict):
+        values = list(value.values() if isinstance(value, dict) else value)
+        return _holds_members(values) and all(is_note(v) or not _holds_members([v]) for v in values)
+    return type(value) is Tensor
+
+
 def _holds_members(values: Iterable) -> bool:
     """Whether any of `values` may belong to the module; by class, so that long lists of numbers cost little."""
     for cls in set(map(type, values)):
@@ -105,7 +116,9 @@ def walk(module: Module, *, shared: bool = False) -> Iterator[tuple[str, Module,
                 continue
             seen.add(id(current))
         elif depth > _DEEPEST:
-            raise StateError(f"modules are nested more than {_DEEPEST} deep at {prefix[:60]}...: does one contain itself?")
+            raise StateError(
+                f"modules are nested more than {_DEEPEST} deep at {prefix[:60]}...: does one contain itself?"
+            )
         members = own(current)
         yield prefix, current, members
         children = members[2]
@@ -113,7 +126,27 @@ def walk(module: Module, *, shared: bool = False) -> Iterator[tuple[str, Module,
             stack.append((f"{prefix}.{name}" if prefix else name, child, depth + 1))
 
 
-def tensors(module: Module, *, shared: bool = False, recurse: bool = True) -> Iterator[tuple[str, Tensor, bool, Module]]:
+def children_first(module: Module) -> list[Module]:
+    """`module` and all below it, each once, after its children."""
+    found = []
+    seen = {id(module)}
+    stack = [(module, iter(own(module)[2]))]
+    while stack:
+        current, children = stack[-1]
+        for _, child in children:
+            if id(child) not in seen:
+                seen.add(id(child))
+                stack.append((child, iter(own(child)[2])))
+                break
+        else:
+            stack.pop()
+            found.append(current)
+    return found
+
+
+def tensors(
+    module: Module, *, shared: bool = False, recurse: bool = True
+) -> Iterator[tuple[str, Tensor, bool, Module]]:
     """The path, the Tensor, whether it is a parameter, and its module, in the order of a state dict.
 
     A Tensor that has several names comes once, under the first, unless `shared`.

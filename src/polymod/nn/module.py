@@ -10,10 +10,11 @@ from typing import Any, Self
 from .. import dtypes
 from ..backend import find_owner, place
 from ..errors import MixedDevicesError, PolymodError
+from ..handle import Handle
 from ..tensor import Tensor, wrap
 from . import hooks as hooking
 from . import members, state
-from .hooks import Handle, Hooks
+from .hooks import Hooks
 from .parameter import Buffer, Parameter, converted, device_of
 
 
@@ -107,7 +108,9 @@ class Module:
 
     add_module = register_module
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """The path and the Parameter of each parameter, in the order of `state_dict()`, shared ones once."""
         return self._named_tensors(True, prefix, recurse, remove_duplicate)
 
@@ -116,7 +119,9 @@ class Module:
         for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """The path and the Tensor of each buffer, shared ones once."""
         return self._named_tensors(False, prefix, recurse, remove_duplicate)
 
@@ -125,7 +130,9 @@ class Module:
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
-    def _named_tensors(self, learned: bool, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+    def _named_tensors(
+        self, learned: bool, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
         prefix = prefix + "." if prefix else ""
         for path, tensor, is_learned, _ in members.tensors(self, shared=not remove_duplicate, recurse=recurse):
             if is_learned is learned:

@@ -75,11 +75,13 @@ class LayerNorm(Module):
         if x.ndim < len(known) + 1 or tuple(x.shape[x.ndim - 1 - len(known) : -1]) != known:
             expected = ", ".join(map(str, (*known, "any")))
             raise ShapeError(f"LayerNorm expects an input of shape (..., {expected}), received {tuple(x.shape)}")
-        self.normalized_shape = (*known, x.shape[-1])
-        for parameter in (self.weight, self.bias):
-            if parameter is not None:
-                parameter.materialize(self.normalized_shape)  # type: ignore[attr-defined]
-        self.reset_parameters()
+        shape = (*known, x.shape[-1])
+        lazy = [parameter for parameter in (self.weight, self.bias) if is_lazy(parameter)]
+        for parameter in lazy:
+            parameter.materialize(shape)
+        if lazy:  # what a state dict has brought stays
+            self.reset_parameters()
+        self.normalized_shape = shape
 
     def forward(self, input: Any) -> Tensor:
         if self.normalized_shape[-1] is None:
@@ -152,7 +154,7 @@ class _BatchNorm(Module):
         features = loaded[0] if loaded else x.shape[1]
         for tensor, value in ((self.weight, 1), (self.bias, 0), (self.running_mean, 0), (self.running_var, 1)):
             if tensor is not None and is_lazy(tensor):
-                tensor.materialize((features,))  # type: ignore[attr-defined]
+                tensor.materialize((features,))
                 init.constant_(tensor, value)
         self.num_features = features
 

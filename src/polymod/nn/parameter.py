@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, TypeGuard
 
 from .. import dtypes
 from ..autograd.tape import Leaf
@@ -142,13 +142,13 @@ def _unpickle_uninitialized(cls: Any, dtype: Any, device: str, requires_grad: bo
     return cls(persistent=persistent, device=device, dtype=dtype)
 
 
-def is_lazy(tensor: Any) -> bool:
+def is_lazy(tensor: Any) -> TypeGuard[UninitializedParameter | UninitializedBuffer]:
     """True for a parameter or buffer whose shape is not known yet."""
     return isinstance(tensor, Uninitialized)
 
 
 def converted(tensor: Tensor, device: Device | None, dtype: dtypes.DType | None) -> Any:
-    """The array that `tensor` would have on `device`, and with `dtype` where it is floating; its own if nothing changes."""
+    """The array that `tensor` would have on `device`, and with `dtype` if it is floating; its own if nothing changes."""
     array = tensor.array
     if isinstance(array, Pending):
         return Pending(device or array.device, dtype or array.dtype)

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..tensor import Tensor
 from . import functional as F
-from .functional.conv import Size
-from .functional.pooling import adaptive_sizes, geometry, per_axis
+from .functional.conv import Size, per_axis
+from .functional.pooling import adaptive_sizes, geometry
 from .module import Module
 
 __all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d"]

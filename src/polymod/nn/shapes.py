@@ -321,7 +321,9 @@ class ShapeNamespace:
         return ShapeArray(values.shape, dtypes.dtype(values.dtype) if dtype is None else dtype)
 
     @staticmethod
-    def linspace(start: Any, stop: Any, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True) -> ShapeArray:
+    def linspace(
+        start: Any, stop: Any, num: int, *, dtype: Any = None, device: Any = None, endpoint: bool = True
+    ) -> ShapeArray:
         return ShapeNamespace.zeros((num,), dtype=dtype)
 
     @staticmethod

@@ -48,7 +48,8 @@ def load_state_dict(module: Module, given: Any, strict: bool) -> IncompatibleKey
         raise TypeError(f"a state dict maps paths to arrays, received {type(given).__name__}")
     entries = _entries(module)
     missing = [path for path, _ in entries if path not in given]
-    unexpected = [path for path in given if path not in dict(entries)]
+    known = dict(entries)
+    unexpected = [path for path in given if path not in known]
     problems = []
     if strict:
         absent = [path for path, tensor in entries if path in missing and not _may_be_missing(path, tensor)]
@@ -65,7 +66,7 @@ def load_state_dict(module: Module, given: Any, strict: bool) -> IncompatibleKey
         )
     for tensor, array in values:
         if is_lazy(tensor):
-            tensor.materialize(tuple(array.shape))  # type: ignore[attr-defined]
+            tensor.materialize(tuple(array.shape))
         tensor.array = array
     return IncompatibleKeys(missing, unexpected)
 

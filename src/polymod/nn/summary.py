@@ -34,7 +34,13 @@ def summary(module: Module, input_shapes: tuple) -> Summary:
             for handle in handles:
                 handle.remove()
     rows = [
-        Row(path, type(m).__name__, shapes.get(id(m)), sum(0 if is_lazy(p) else p.size for _, p in own[0]), any(is_lazy(p) for _, p in own[0]))
+        Row(
+            path,
+            type(m).__name__,
+            shapes.get(id(m)),
+            sum(0 if is_lazy(p) else p.size for _, p in own[0]),
+            any(is_lazy(p) for _, p in own[0]),
+        )
         for path, m, own in members.walk(module)
     ]
     learned = [t for _, t, is_learned, _ in members.tensors(module) if is_learned and not is_lazy(t)]
@@ -76,12 +82,16 @@ class Summary:
         ]
         widths = [max(len(line[i]) for line in (head, *lines)) for i in range(4)]
         text = [
-            "  ".join(cell.rjust(w) if i == 3 else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))).rstrip()
+            "  ".join(
+                cell.rjust(w) if i == 3 else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
             for line in (head, *lines)
         ]
         rule = "-" * max(map(len, text))
         frozen = self.parameters - self.trainable
-        total = f"{self.parameters:,} parameters ({_size(self.bytes)})" + (f", {frozen:,} of them frozen" if frozen else "")
+        total = f"{self.parameters:,} parameters ({_size(self.bytes)})" + (
+            f", {frozen:,} of them frozen" if frozen else ""
+        )
         return "\n".join([text[0], rule, *text[1:], rule, total])
 
     __repr__ = __str__

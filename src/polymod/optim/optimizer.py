@@ -118,7 +118,7 @@ class Optimizer:
                 loss = closure()
         batches = self._batches()
         results = [batch.run(self.operation) for batch in batches]
-        written = []
+        written: list[Any] = []
         for batch, updates in zip(batches, results, strict=True):
             for p, state, number_, update in zip(batch.tensors, batch.states, batch.steps, updates, strict=True):
                 if update[0] is p.array:

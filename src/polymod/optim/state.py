@@ -65,7 +65,9 @@ def _fitted(
     optimizer: Optimizer, p: Tensor, given: dict[str, Any], group: dict[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """A parameter's saved state as the optimizer keeps it, and what does not fit."""
-    names, values, problems = optimizer.state_names(group), {}, []
+    names = optimizer.state_names(group)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
     for name, value in given.items():
         try:
             if name == "step":

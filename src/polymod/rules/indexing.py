@@ -82,4 +82,3 @@ take_along_axis = Linear(
 def indices_of(indices):
     """An index array as it goes into a key: keys hold engine arrays, never Tensors."""
     return getattr(indices, "array", indices)
-

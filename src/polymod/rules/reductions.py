@@ -42,9 +42,7 @@ def winners(xp, g, y, x, axis, keepdims):
 
 sum = Linear(lambda xp, g, _x, axis=None, keepdims=False: spread(xp, g, _x.shape, axis, keepdims))
 mean = Linear(
-    lambda xp, g, _x, axis=None, keepdims=False: spread(
-        xp, g / (count(_x.shape, axis) or 1), _x.shape, axis, keepdims
-    )
+    lambda xp, g, _x, axis=None, keepdims=False: spread(xp, g / (count(_x.shape, axis) or 1), _x.shape, axis, keepdims)
 )
 max = General(lambda xp, g, y, x, axis=None, keepdims=False: winners(xp, g, y, x, axis, keepdims))
 min = General(lambda xp, g, y, x, axis=None, keepdims=False: winners(xp, g, y, x, axis, keepdims))
@@ -78,9 +76,7 @@ def cumulative_product(xp, x):
     return x
 
 
-cumulative_sum = Linear(
-    lambda xp, g, _x, axis: xp.flip(xp.cumulative_sum(xp.flip(g, axis=axis), axis=axis), axis=axis)
-)
+cumulative_sum = Linear(lambda xp, g, _x, axis: xp.flip(xp.cumulative_sum(xp.flip(g, axis=axis), axis=axis), axis=axis))
 
 
 @define
@@ -96,8 +92,9 @@ def logsumexp(xp, x, *, axis=None, keepdims=False):
 
 
 logsumexp = General(
-    lambda xp, g, y, x, axis=None, keepdims=False: restore(xp, g, x.shape, axis, keepdims)
-    * xp.exp(x - restore(xp, y, x.shape, axis, keepdims))
+    lambda xp, g, y, x, axis=None, keepdims=False: (
+        restore(xp, g, x.shape, axis, keepdims) * xp.exp(x - restore(xp, y, x.shape, axis, keepdims))
+    )
 )
 
 argmax, argmin = Constant(), Constant()

@@ -135,7 +135,7 @@ def _from_probabilities(input: Any, target: Any, weight: Any, reduction: str, la
         target = ops.add(ops.multiply(target, 1 - label_smoothing), label_smoothing / shape[axis])
     product = ops.multiply(log_softmax(input, axis), target)
     if weight is not None:
-        product = product * along_classes(ops, weight, len(shape))
+        product = product * along_classes(ops, weight, len(shape))  # type: ignore[no-untyped-call]
     losses = -ops.sum(product, axis=axis)
     return ops.sum(losses) / prod(losses.shape) if reduction == "mean" else _reduce(losses, reduction)
 
