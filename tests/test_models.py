@@ -77,16 +77,16 @@ def test_gradients_match_finite_differences(name: str, rng: np.random.Generator)
     scalar(model(x), weights).backward()
     tensors = [x, *model.parameters()]
     assert all(t.grad is not None for t in tensors)
-    for tensor in tensors:  # along one random direction each
-        direction = rng.normal(size=tensor.shape)
-        expected = float(np.sum(pm.to_numpy(tensor.grad) * direction))
-        start = tensor.array
+    starts = [t.array for t in tensors]
+    for _ in range(2):  # along random directions of everything at once
+        directions = [pm.tensor(rng.normal(size=t.shape)) for t in tensors]
+        expected = sum(float((t.grad * d).sum()) for t, d in zip(tensors, directions, strict=True))
         values = []
         for step in (1e-6, -1e-6):
             with pm.no_grad():
-                tensor.array = (pm.Tensor(start) + pm.tensor(step * direction)).array
+                for tensor, start, direction in zip(tensors, starts, directions, strict=True):
+                    tensor.array = (pm.Tensor(start) + step * direction).array
                 values.append(float(scalar(model(x), weights)))
-        tensor.array = start
         assert (values[0] - values[1]) / 2e-6 == pytest.approx(expected, rel=2e-5, abs=2e-6)
 
 

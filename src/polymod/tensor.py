@@ -10,7 +10,7 @@ import numpy as np
 from . import dtypes
 from .autograd.tape import Leaf, Node, recording
 from .backend import Device, backend_of, device, move
-from .errors import GradientError, MixedDevicesError
+from .errors import GradientError
 from .handle import Handle
 from .ops import ops
 
@@ -135,11 +135,6 @@ class Tensor:
             value = value if isinstance(value, Tensor) else ops.asarray(value)
             if value.shape != self.shape:
                 raise GradientError(f"grad must have this Tensor's shape {self.shape}, received {value.shape}")
-            if value.device != self.device:
-                raise MixedDevicesError(
-                    f"grad must be on this Tensor's device {self.device}, received it on {value.device}"
-                )
-            value = ops.astype(value, self.dtype, copy=False)
         self.node.grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:

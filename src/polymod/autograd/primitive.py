@@ -482,8 +482,8 @@ def mixed(name: str, arrays: Sequence[Any]) -> MixedDevicesError:
     """The error for operands in different places, which says where each is and how to bring them together."""
     places = [f"{wrap(a).device} {tuple(a.shape)}" for a in arrays if hasattr(a, "shape")]
     return MixedDevicesError(
-        f"polymod.{name} received arrays in different places: {' and '.join(places)}. Nothing is copied between engines "
-        f"or devices unasked; move one of them, e.g. x.to({str(wrap(_first_array(arrays)).device)!r}), or the model "
+        f"polymod.{name} received arrays in different places: {' and '.join(places)}. Nothing is copied between "
+        f"engines or devices unasked; move one of them, e.g. x.to({str(wrap(_first_array(arrays)).device)!r}), or the model "
         "with model.to(...)"
     )
 

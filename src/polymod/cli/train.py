@@ -14,9 +14,10 @@ from ..errors import DataError
 from ..io import atomic_write, save_file
 from ..train import Epoch, fit
 from .curves import require_matplotlib, save_curves
-from .job import Job, Settings, load, prepare, settings
+from .job import Job, Settings, load, prepare, settings, whole_number
 from .job import add_arguments as add_settings
 from .progress import Progress
+from .threads import limited
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", metavar="NAME", help="the engine; `polymod backends` lists them (default: numpy)")
     parser.add_argument("--device", metavar="D", help="a device of the engine, such as cuda:1 (default: its first)")
     add_settings(parser, default_model="mlp")
+    parser.add_argument(
+        "--threads", type=whole_number, metavar="N", help="of the host's matrix products (default: 1 for the digits, else all)"
+    )
     parser.add_argument("--save", metavar="DIR", help="write model.safetensors, metrics.json and curves.png there")
 
 
@@ -45,8 +49,10 @@ def run(args: argparse.Namespace) -> int:
         engine = f"{device.backend.name} {device.backend.version}"
         print(f"{chosen.model} ({parameters:,} parameters) on {device} ({engine}), {chosen.data}:", end=" ")
         print(f"{len(data.train_labels):,} images to train on, {len(data.test_labels):,} to test with")
+        threads = args.threads or (1 if chosen.data == "digits" else None)
         start = time.perf_counter()
-        history = train(job, chosen.epochs)
+        with limited(threads):
+            history = train(job, chosen.epochs)
         seconds = time.perf_counter() - start
         print(f"test accuracy {history[-1].accuracy:.2%} after {chosen.epochs} epochs in {seconds:.1f} s")
         if folder is not None:

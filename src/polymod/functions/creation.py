@@ -149,12 +149,25 @@ def empty(shape: Any, *, dtype: Any = None, device: Any = None, backend: Any = N
     return _made("empty", _shape(shape), dtype=dtype, device=device, backend=backend)
 
 
+def _number(x: Any) -> Any:
+    """A Tensor or NumPy scalar as the Python number it is."""
+    return x.item() if isinstance(x, Tensor | np.generic) else x
+
+
 @ops.publish
-def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, backend: Any = None) -> Tensor:
+def full(
+    shape: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    backend: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """`fill_value` everywhere; the dtype follows it: default float for a float, int64 for an int, bool for a bool."""
-    fill_value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    d = dtypes.dtype(type(fill_value)) if dtype is None else dtype
-    return _made("full", _shape(shape), fill_value, dtype=d, device=device, backend=backend)
+    value = _number(fill_value)
+    d = dtypes.dtype(type(value)) if dtype is None else dtype
+    return _made("full", _shape(shape), value, dtype=d, device=device, backend=backend, requires_grad=requires_grad)
 
 
 @ops.publish
@@ -162,6 +175,7 @@ def arange(
     start: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, backend: Any = None
 ) -> Tensor:
     """Evenly spaced values in [start, stop); int64 if all arguments are integers, else the default float dtype."""
+    start, stop, step = map(_number, (start, stop, step))
     start, stop = (0, start) if stop is None else (start, stop)
     whole = all(isinstance(v, int) for v in (start, stop, step))
     d = dtype if dtype is not None else dtypes.int64 if whole else dtypes.default_float()
@@ -181,6 +195,7 @@ def linspace(
     endpoint: bool = True,
 ) -> Tensor:
     """`num` evenly spaced values from `start` to `stop`, which is left out if not `endpoint`."""
+    start, stop = _number(start), _number(stop)
     complex_ends = isinstance(start, complex) or isinstance(stop, complex)
     d = dtype if dtype is not None else dtypes.default_complex() if complex_ends else dtypes.default_float()
     target = place(device, backend)

@@ -147,8 +147,7 @@ class Sequential(_Indexed):
     def __getitem__(self, index: Any) -> Any:
         items = self._items()
         if isinstance(index, slice):
-            chosen = items[index]
-            return Sequential(dict(_numbered(chosen)))
+            return Sequential(dict(items[index]))
         return items[self._position(index)][1]
 
     def __add__(self, other: Sequential) -> Sequential:

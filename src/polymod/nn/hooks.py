@@ -69,7 +69,9 @@ class _BackwardWatch:
     def outputs(self, result: Any) -> Any:
         many = isinstance(result, tuple | list)
         gated = self._gate(tuple(result) if many else (result,), self._before)
-        return type(result)(gated) if many else gated[0]
+        if not many:
+            return gated[0]
+        return type(result)(*gated) if hasattr(result, "_fields") else type(result)(gated)
 
     def _gate(self, values: tuple, hook: Callable) -> tuple:
         positions = [i for i, v in enumerate(values) if isinstance(v, Tensor)]

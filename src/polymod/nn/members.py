@@ -90,6 +90,13 @@ def is_note(value: Any) -> bool:
     return type(value) is Tensor
 
 
+def holds_members(value: Any) -> bool:
+    """Whether `value`, an attribute, is or contains what belongs to a module."""
+    return _holds_members(
+        value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+    )
+
+
 def _holds_members(values: Iterable) -> bool:
     """Whether any of `values` may belong to the module; by class, so that long lists of numbers cost little."""
     for cls in set(map(type, values)):

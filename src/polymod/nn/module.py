@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from reprlib import recursive_repr
 from typing import Any, Self
 
 from .. import dtypes
 from ..backend import find_owner, place
 from ..errors import MixedDevicesError, PolymodError
 from ..handle import Handle
+from ..ops import ops
 from ..tensor import Tensor, wrap
 from . import hooks as hooking
 from . import members, state
@@ -81,14 +83,17 @@ class Module:
                 )
             if isinstance(current, Buffer) and type(value) is Tensor:
                 value = Buffer(value.detach(), persistent=current.persistent)
-            notes = self.__dict__.get("_notes", set())
-            if type(value) is Tensor and self in _calls.stack:
-                notes = self.__dict__.setdefault("_notes", set())
-                if current is None:
-                    notes.add(name)
-            else:
-                notes.discard(name)
+        if isinstance(value, _may_be_notes):
+            self._keep_notes(name, value)
         object.__setattr__(self, name, value)
+
+    def _keep_notes(self, name: str, value: Any) -> None:
+        """Remember which attributes are notes of a run, and so no members."""
+        if self in _calls.stack and members.is_note(value):
+            if not members.holds_members(self.__dict__.get(name)):
+                self.__dict__.setdefault("_notes", set()).add(name)
+        elif "_notes" in self.__dict__:
+            self._notes.discard(name)
 
     # --------------------------------------------------------------------------------------- what it is made of
 
@@ -195,7 +200,7 @@ class Module:
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every module below this one, children first, and on this one last. Returns this module."""
-        for module in reversed(list(self.modules())):
+        for module in members.children_first(self):
             fn(module)
         return self
 
@@ -222,7 +227,7 @@ class Module:
         for parameter in self.parameters():
             held = parameter.grad
             if held is not None:
-                parameter.grad = None if set_to_none else held * 0
+                parameter.grad = None if set_to_none else ops.zeros_like(held)
 
     def to(self, *args: Any, device: Any = None, dtype: Any = None, backend: Any = None) -> Self:
         """Move all parameters, buffers and gradients, in place, to a device, a backend or a floating dtype.
@@ -324,6 +329,7 @@ class Module:
         """What `repr` shows between this module's parentheses besides its children."""
         return ""
 
+    @recursive_repr()
     def __repr__(self) -> str:
         children = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in members.own(self)[2]]
         head = self.extra_repr()
@@ -353,6 +359,7 @@ class Module:
 
 
 members.module_class.append(Module)
+_may_be_notes = (Tensor, list, tuple, dict)
 _reserved = frozenset(n for n in vars(Module) if not n.startswith("_")) - {"forward", "training"}
 
 

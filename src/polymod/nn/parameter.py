@@ -148,7 +148,7 @@ def is_lazy(tensor: Any) -> TypeGuard[UninitializedParameter | UninitializedBuff
 
 
 def converted(tensor: Tensor, device: Device | None, dtype: dtypes.DType | None) -> Any:
-    """The array that `tensor` would have on `device`, and with `dtype` if it is floating; its own if nothing changes."""
+    """The array that `tensor` would have on `device`, with `dtype` if it is floating; its own if nothing changes."""
     array = tensor.array
     if isinstance(array, Pending):
         return Pending(device or array.device, dtype or array.dtype)

@@ -133,8 +133,10 @@ def _shapes(output: Any) -> Any:
 
 @contextmanager
 def _evaluating(module: Module) -> Iterator[None]:
-    """Evaluation mode and nothing recorded; the modes as before afterwards."""
+    """Evaluation mode and nothing recorded; modes, values and Tensor attributes as before afterwards."""
     modes = [(m, m.training) for m in module.modules()]
+    arrays = [(t, t.array) for _, t, _, _ in members.tensors(module) if not is_lazy(t)]
+    attributes = [(m.__dict__, dict(m.__dict__)) for m, _ in modes]
     try:
         module.eval()
         with no_grad():
@@ -142,3 +144,14 @@ def _evaluating(module: Module) -> Iterator[None]:
     finally:
         for m, mode in modes:
             m.__dict__["training"] = mode
+        for tensor, array in arrays:
+            tensor.array = array
+        for now, before in attributes:
+            for name, value in list(now.items()):
+                held = before.get(name)
+                if value is held or not (type(value) is Tensor or isinstance(held, Tensor)):
+                    continue
+                if name in before:
+                    now[name] = held
+                else:
+                    del now[name]  # a note of this run
