@@ -492,6 +492,7 @@ def test_x_i_assignment_cuts_the_overwritten_values_off(rng: np.random.Generator
     np.testing.assert_allclose(pm.to_numpy(g), [0, *(2 * pm.to_numpy(x)[1:])])
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_abs_of_complex_zero_has_gradient_zero():
     z = pm.tensor(np.asarray([0j, 3 + 4j]), requires_grad=True)
     pm.abs(z).sum().backward()

@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="D", help="a device of the engine, such as cuda:1 (default: its first)")
     add_settings(parser, default_model="mlp")
     parser.add_argument(
-        "--threads", type=whole_number, metavar="N", help="of the host's matrix products (default: 1 for the digits, else all)"
+        "--threads",
+        type=whole_number,
+        metavar="N",
+        help="of the host's matrix products (default: 1 for the digits, else all)",
     )
     parser.add_argument("--save", metavar="DIR", help="write model.safetensors, metrics.json and curves.png there")
 

@@ -93,7 +93,7 @@ class Module:
             if not members.holds_members(self.__dict__.get(name)):
                 self.__dict__.setdefault("_notes", set()).add(name)
         elif "_notes" in self.__dict__:
-            self._notes.discard(name)
+            self.__dict__["_notes"].discard(name)
 
     # --------------------------------------------------------------------------------------- what it is made of
 
