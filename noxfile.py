@@ -16,11 +16,11 @@ nox.options.reuse_existing_virtualenvs = True
 ROOT = Path(__file__).parent
 ENGINES = {  # and the share of each parametrized test's cases that it runs: one in so many
     "numpy": 1,
-    "strict": 2,
-    "strict:device1": 1,
+    "strict": 4,
+    "strict:device1": 2,
     "torch": 2,
-    "jax": 10,  # it compiles every operation for every shape
-    "cupy": 4,  # so does CuPy-on-CPU
+    "jax": 16,  # it compiles every operation for every shape
+    "cupy": 6,  # so does CuPy-on-CPU
 }
 PYTHON = ROOT / ".nox" / "engines" / "bin" / "python"  # one environment with every engine serves all of `tests`
 

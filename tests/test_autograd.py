@@ -271,6 +271,21 @@ def test_no_grad_and_enable_grad_nest():
         assert not (x * 2).requires_grad
 
 
+def test_in_place_changes_without_recording_keep_the_graph():
+    x, c = leaf(), pm.tensor(B)
+    y = pm.exp(x)
+    with pm.no_grad():
+        y += 1
+        y[0] = 0.0
+        c *= x
+        x *= 0
+    assert y.requires_grad and not c.requires_grad and x.requires_grad
+    (y * y).sum().backward()
+    changed = np.exp(B) + 1
+    changed[0] = 0
+    same(x.grad, 2 * changed * np.exp(B))  # the new values of y count, and the slope at the old ones of x
+
+
 def test_no_grad_as_decorator():
     x = leaf()
 
@@ -480,6 +495,9 @@ def test_grad_refuses_what_it_can_not_differentiate():
         pm.grad(lambda x: x * 2)(pm.tensor(B))
     with pytest.raises(pm.GradientError, match="float"):
         pm.grad(lambda x: 3.0)(pm.tensor(B))
+    for call in (lambda: pm.grad(lambda x: x, argnums=3)(2.0), lambda: pm.grad(lambda x: x)(x=2.0)):
+        with pytest.raises(pm.GradientError, match=r"argnums .* positional"):
+            call()
     with pytest.raises(pm.GradientError, match="no floating array"):
         pm.grad(lambda x: x.sum())(pm.tensor([1, 2]))
     same(pm.grad(lambda x: pm.tensor(1.0))(pm.tensor(B)), [0, 0, 0])  # a result that does not depend on it

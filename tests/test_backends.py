@@ -31,6 +31,8 @@ from polymod.backend import (
 from polymod.cli import backends as command
 from polymod.errors import BackendError
 
+pytestmark = pytest.mark.any_engine
+
 ENGINES = ("cupy", "jax", "torch", "array_api_strict", "dpnp")
 BUNDLED = {"numpy", "cupy", "torch", "jax", "strict"}
 

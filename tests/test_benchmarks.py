@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "benchmarks").is_dir(), reason="benchmarks/ is in the repository, not in the sdist"
-)
+pytestmark = [
+    pytest.mark.any_engine,
+    pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="benchmarks/ is in the repository, not in the sdist"),
+]
 
 
 @pytest.fixture

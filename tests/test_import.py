@@ -6,6 +6,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.any_engine
+
 SCRIPT = """
 import json, sys
 import numpy

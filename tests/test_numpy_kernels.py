@@ -10,6 +10,8 @@ import pytest
 
 from polymod.backend import load_backend, portable
 
+pytestmark = pytest.mark.any_engine
+
 xp = load_backend("numpy").namespace
 standard = load_backend("numpy").xp
 

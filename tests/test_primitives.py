@@ -8,6 +8,8 @@ from polymod.autograd.primitive import Constant, Primitive, names_read, one, zer
 from polymod.backend import load_backend, portable
 from polymod.rules import primitives
 
+pytestmark = pytest.mark.any_engine
+
 ruled = [(name, i, rule) for name, p in primitives.items() for i, rule in enumerate(p.rules) if rule is not None]
 
 

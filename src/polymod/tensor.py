@@ -307,15 +307,15 @@ class Tensor:
         self._rebind(ops.setitem(self, key, value), "x[i] = v")
 
     def _rebind(self, result: Tensor, what: str) -> Self:
-        if type(self.node) is Leaf:
-            if recording.get():
-                raise GradientError(
-                    f"{what} on a leaf that requires grad would put it out of backward's reach; to set values use "
-                    "`with polymod.no_grad():`, to compute with changed values start from x.copy()"
-                )
-            self.array = result.array
-        else:
-            self.array, self.node = result.array, result.node
+        recorded = recording.get()
+        if recorded and type(self.node) is Leaf:
+            raise GradientError(
+                f"{what} on a leaf that requires grad would put it out of backward's reach; to set values use "
+                "`with polymod.no_grad():`, to compute with changed values start from x.copy()"
+            )
+        self.array = result.array
+        if recorded:  # inside no_grad values change, and nothing else
+            self.node = result.node
         return self
 
     def __neg__(self) -> Tensor:

@@ -33,6 +33,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
 
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        if not all(-len(args) <= i < len(args) for i in chosen):
+            raise GradientError(f"argnums {argnums} counts positional arguments, of which this call has {len(args)}")
         outer = recording.get()
         leaves: list[Tensor] = []
         arguments = list(args)

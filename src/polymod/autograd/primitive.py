@@ -480,16 +480,12 @@ def common_owner(name: str, kinds: Sequence[type], arrays: Sequence[Any]) -> Bac
 
 def mixed(name: str, arrays: Sequence[Any]) -> MixedDevicesError:
     """The error for operands in different places, which says where each is and how to bring them together."""
-    places = [f"{wrap(a).device} {tuple(a.shape)}" for a in arrays if hasattr(a, "shape")]
+    held = [(str(wrap(a).device), tuple(a.shape)) for a in arrays if hasattr(a, "shape")]
+    places = " and ".join(f"{device} {shape}" for device, shape in held)
     return MixedDevicesError(
-        f"polymod.{name} received arrays in different places: {' and '.join(places)}. Nothing is copied between "
-        f"engines or devices unasked; move one of them, e.g. x.to({str(wrap(_first_array(arrays)).device)!r}), or the model "
-        "with model.to(...)"
+        f"polymod.{name} received arrays in different places: {places}. Nothing is copied between engines or devices "
+        f"unasked; move one of them, e.g. x.to({held[0][0]!r}), or the model with model.to(...)"
     )
-
-
-def _first_array(arrays: Sequence[Any]) -> Any:
-    return next(a for a in arrays if hasattr(a, "shape"))
 
 
 def explain(name: str, arrays: Sequence[Any], error: Exception) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -67,7 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         args = parser().parse_args(argv)
-        code = args.run(args)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of overflow; the check of the loss tells what to do
+            code = args.run(args)
         sys.stdout.flush()
         return code
     except SystemExit as stop:  # argparse ends so after --help, --version and errors

@@ -21,6 +21,7 @@ from ..errors import BackendError, PolymodError
 from ..train import Epoch, fit
 from .job import Settings, load, positive, prepare, settings
 from .job import add_arguments as add_settings
+from .threads import limited
 
 BOUND = 1e-4  # on the absolute difference of two losses at any step
 EPOCHS = 3
@@ -65,12 +66,12 @@ def run(args: argparse.Namespace) -> int:
     for name, reason in reasons.items():
         print(f"{name}: left out: {reason}")
     if len(usable) < 2:
-        found = ", ".join(map(str, usable)) or "none"
+        found = ", ".join(map(label, usable)) or "none"
         raise PolymodError(f"compare needs two engines that can be used, found {found}; `polymod backends` says more")
     print(
         f"{chosen.model} on {chosen.data}, seed {chosen.seed}: {chosen.epochs} epochs in batches of {chosen.batch_size}"
     )
-    print(f"{'device':<20}{'first loss':>12}{'last loss':>12}{'accuracy':>10}{'seconds':>9}  from {usable[0]}")
+    print(f"{'device':<20}{'first loss':>12}{'last loss':>12}{'accuracy':>10}{'seconds':>9}  from {label(usable[0])}")
     curves: list[Curve] = []
     for target in usable:
         curves.append(curve(chosen, data, target))
@@ -106,9 +107,14 @@ def sort_out(names: list[str]) -> tuple[list[Device], dict[str, str]]:
     return usable, reasons
 
 
+def label(place: Device) -> str:
+    """The engine and the device, also where the device's name alone would do."""
+    return f"{place.backend.name}:{place.backend.device_name(place.native)}"
+
+
 def curve(chosen: Settings, data: Split, target: Device) -> Curve:
     """Train on `target`."""
-    with use_backend(target):
+    with use_backend(target), limited(chosen.threads):
         start = time.perf_counter()
         job = prepare(chosen, data)
         history = list(fit(job.model, job.optimizer, job.batches, chosen.epochs, test_batches=job.test_batches))
@@ -120,7 +126,7 @@ def row(one: Curve, first: Curve) -> str:
     """A line of the table."""
     difference = "" if one is first else f"{np.max(np.abs(one.losses - first.losses)):.1e}"
     return (
-        f"{one.device!s:<20}{one.losses[0]:12.6f}{one.losses[-1]:12.6f}{one.history[-1].accuracy:10.2%}"
+        f"{label(one.device):<20}{one.losses[0]:12.6f}{one.losses[-1]:12.6f}{one.history[-1].accuracy:10.2%}"
         f"{one.seconds:9.1f}  {difference}"
     )
 

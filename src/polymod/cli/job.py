@@ -11,7 +11,7 @@ from .. import nn
 from ..autograd import no_grad
 from ..data import DataLoader, load_digits, load_fashion_mnist
 from ..data.dataset import Split
-from ..errors import DataError
+from ..errors import DataError, ShapeError
 from ..optim import AdamW
 from ..random import manual_seed
 from .recipes import LEARNING_RATE, RECIPES
@@ -30,6 +30,7 @@ class Settings:
     epochs: int
     batch_size: int
     lr: float
+    threads: int | None  # of the host's matrix products; None leaves them alone
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser, default_model: str, default_e
     parser.add_argument("--batch-size", type=whole_number, metavar="N", help="by default what suits the model")
     parser.add_argument("--lr", type=positive, metavar="RATE", default=LEARNING_RATE, help="learning rate of AdamW")
     parser.add_argument("--seed", type=seed_number, metavar="S", default=0, help="fixes weights, order and dropout")
+
+    parser.add_argument(
+        "--threads",
+        type=whole_number,
+        metavar="N",
+        help="of the host's matrix products (default: 1 for the digits, else all)",
+    )
 
 
 def whole_number(text: str) -> int:
@@ -107,6 +115,7 @@ def settings(args: argparse.Namespace) -> Settings:
         epochs=args.epochs or recipe.epochs,
         batch_size=args.batch_size or recipe.batch_size,
         lr=args.lr,
+        threads=args.threads or (1 if args.data == "digits" else None),
     )
 
 
@@ -134,8 +143,12 @@ def prepare(chosen: Settings, data: Split) -> Job:
     manual_seed(chosen.seed)
     model = recipe.build(data.train_images.shape[1:])
     test_batches = DataLoader(data.test, TEST_BATCH)
-    with no_grad():  # finds the sizes that are left open, and whether the model takes these images
-        model.eval()(next(iter(DataLoader(data.train, 1)))[0])
+    try:
+        with no_grad():  # finds the sizes that are left open, and whether the model takes these images
+            model.eval()(next(iter(DataLoader(data.train, 1)))[0])
+    except ShapeError as error:
+        size = "x".join(map(str, data.train_images.shape[1:]))
+        raise DataError(f"the model {chosen.model} can't take images of {size}: {error}") from error
     return Job(
         model,
         AdamW(model.parameters(), lr=chosen.lr),

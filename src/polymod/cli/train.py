@@ -14,7 +14,7 @@ from ..errors import DataError
 from ..io import atomic_write, save_file
 from ..train import Epoch, fit
 from .curves import require_matplotlib, save_curves
-from .job import Job, Settings, load, prepare, settings, whole_number
+from .job import Job, Settings, load, prepare, settings
 from .job import add_arguments as add_settings
 from .progress import Progress
 from .threads import limited
@@ -25,12 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", metavar="NAME", help="the engine; `polymod backends` lists them (default: numpy)")
     parser.add_argument("--device", metavar="D", help="a device of the engine, such as cuda:1 (default: its first)")
     add_settings(parser, default_model="mlp")
-    parser.add_argument(
-        "--threads",
-        type=whole_number,
-        metavar="N",
-        help="of the host's matrix products (default: 1 for the digits, else all)",
-    )
     parser.add_argument("--save", metavar="DIR", help="write model.safetensors, metrics.json and curves.png there")
 
 
@@ -41,20 +35,19 @@ def run(args: argparse.Namespace) -> int:
         PolymodError: something given can't be used; nothing was trained.
     """
     chosen = settings(args)
-    folder = None if args.save is None else writable_folder(args.save)
-    if folder is not None:
-        require_matplotlib()
     device = current_device() if args.backend is None and args.device is None else place(args.device, args.backend)
     data = load(chosen)
+    if args.save is not None:
+        require_matplotlib()
+    folder = None if args.save is None else writable_folder(args.save)
     with use_backend(device):
         job = prepare(chosen, data)
         parameters = sum(p.size for p in job.model.parameters())
         engine = f"{device.backend.name} {device.backend.version}"
         print(f"{chosen.model} ({parameters:,} parameters) on {device} ({engine}), {chosen.data}:", end=" ")
         print(f"{len(data.train_labels):,} images to train on, {len(data.test_labels):,} to test with")
-        threads = args.threads or (1 if chosen.data == "digits" else None)
         start = time.perf_counter()
-        with limited(threads):
+        with limited(chosen.threads):
             history = train(job, chosen.epochs)
         seconds = time.perf_counter() - start
         print(f"test accuracy {history[-1].accuracy:.2%} after {chosen.epochs} epochs in {seconds:.1f} s")
@@ -87,6 +80,8 @@ def writable_folder(path: str) -> Path:
     Raises:
         DataError: it can't be made, or nothing can be written in it.
     """
+    if not path:
+        raise DataError("--save needs the name of a folder, received an empty one")
     folder = Path(path)
     trial = folder / ".polymod-writes-here"
     try:

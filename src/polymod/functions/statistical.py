@@ -76,8 +76,8 @@ def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool
 
 @ops.publish
 def std(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
-    """The square root of `var`."""
-    return ops.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+    """The square root of `var`; its derivative where all elements are equal is 0."""
+    return ops.flat_sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
 
 
 @ops.publish

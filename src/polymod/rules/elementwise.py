@@ -5,6 +5,7 @@ from math import log as ln
 from math import nan
 
 from ..autograd.primitive import Constant, Elementwise, General, fit, minus_one, one, zero
+from ..backend import define
 
 LN2, LN10 = ln(2), ln(10)
 
@@ -34,6 +35,15 @@ log2 = Elementwise(lambda xp, _y, x: 1 / (LN2 * x))
 log10 = Elementwise(lambda xp, _y, x: 1 / (LN10 * x))
 logaddexp = Elementwise(lambda xp, _y, a, b: xp.sigmoid(a - b), lambda xp, _y, a, b: xp.sigmoid(b - a))
 sqrt = Elementwise(lambda xp, y, _x: 0.5 / y)  # inf at 0
+
+
+@define
+def flat_sqrt(xp, x):
+    """The square root where a sum of squares is its input: there 0 is the smallest value, with derivative 0."""
+    return xp.sqrt(x)
+
+
+flat_sqrt = Elementwise(lambda xp, y, _x: xp.where(y == 0, 0, 0.5 / xp.where(y == 0, 1, y)))
 
 # trigonometric and hyperbolic
 sin = Elementwise(lambda xp, _y, x: xp.cos(x))
