@@ -62,7 +62,7 @@ def test_train_on_the_engine_under_test(
     out, err = capsys.readouterr()
     assert "epoch 1/1  loss " in out and " images/s" in out
     assert "test accuracy " in out.splitlines()[-2]
-    assert err == ""
+    assert all(line.startswith("epoch 1/1  ") for line in err.splitlines())  # none, unless an epoch takes long
 
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["model"] == model

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import runpy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -300,3 +302,22 @@ def test_resnet_152(tmp_path: Any, rng: np.random.Generator) -> None:
     loss = F.cross_entropy(other(x), pm.tensor(np.array([0, 2])))
     loss.backward()
     gradients_reach_everything(other)
+
+
+# -------------------------------------------------------------------------------------------------- the example
+
+
+def test_the_builders_guide_runs_section_by_section(
+    engine: pm.Device, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    script = Path(__file__).parents[1] / "examples" / "builders_guide.py"
+    place = f"{engine.backend.name}:{engine.backend.device_name(engine.native)}"
+    monkeypatch.setattr("sys.argv", [str(script), "--backend", place])
+    runpy.run_path(str(script), run_name="__main__")
+    out = capsys.readouterr().out
+    assert out.count("\n--- ") == 10
+    assert "0.net.2.bias         (32,)\n" in out
+    assert out.split("--- Reading and writing files\n")[1].startswith("True\n")
+    moved = "nothing to move" if str(engine) == "cpu" else "refused: "
+    assert moved in out
+    assert float(out.split("largest difference ")[1]) < 1e-6
