@@ -36,7 +36,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left_out = [], []
     for item in items:
         test = item.nodeid.partition("[")[0]
-        wanted = seen[test] % share == 0 and (on_numpy or item.get_closest_marker("any_engine") is None)
+        chosen = seen[test] % share == 0 or item.get_closest_marker("every_engine") is not None
+        wanted = chosen and (on_numpy or item.get_closest_marker("any_engine") is None)
         (kept if wanted else left_out).append(item)
         seen[test] += 1
     items[:] = kept

@@ -23,7 +23,6 @@ from polymod.data import load_digits
 from polymod.train import Epoch, evaluate, fit
 
 MODELS = ["mlp", "cnn", "transformer", "chimera"]
-ON_NUMPY = "what the defaults reach does not depend on the engine, and is tested on numpy"
 
 
 @pytest.fixture
@@ -101,12 +100,9 @@ def test_the_seed_decides_the_losses(here: list[str], tmp_path: Path) -> None:
     assert losses["a"] != losses["b"]
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("model, accuracy", [("mlp", 0.97), ("cnn", 0.97), ("transformer", 0.9), ("chimera", 0.9)])
-def test_accuracy_at_the_defaults(
-    model: str, accuracy: float, engine: pm.Device, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    if engine.backend.name != "numpy":
-        pytest.skip(ON_NUMPY)
+def test_accuracy_at_the_defaults(model: str, accuracy: float, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["train", "--model", model, "--backend", "numpy", "--save", str(tmp_path)]) == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["test_accuracy"] >= accuracy
@@ -141,6 +137,7 @@ def test_lines_where_there_is_a_terminal_but_no_tqdm(
     assert all("loss " in line and "images/s" in line for line in lines)
 
 
+@pytest.mark.any_engine
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 def test_a_bar_where_there_is_a_terminal() -> None:
     import fcntl
@@ -191,6 +188,7 @@ def curve(losses: list[float]) -> Curve:
     return Curve(pm.device("numpy"), values, [Epoch(values, 0.0, 0.5, 1, 1.0)], 1.0)
 
 
+@pytest.mark.any_engine
 def test_compare_fails_beyond_the_bound(capsys: pytest.CaptureFixture) -> None:
     curves = [curve([2.0, 1.0, 0.5]), curve([2.0, 1.0 + 3e-4, 0.5]), curve([2.0, 1.0 - 1e-4, 0.5])]
     assert verdict(curves[:1] * 2, BOUND) == 0
@@ -200,6 +198,7 @@ def test_compare_fails_beyond_the_bound(capsys: pytest.CaptureFixture) -> None:
     assert beyond == "largest difference of the loss curves: 4.0e-04, at step 2 of 3; BEYOND the bound 0.0001"
 
 
+@pytest.mark.any_engine
 def test_compare_exits_with_1_where_an_engine_gives_other_numbers(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -218,6 +217,7 @@ def test_compare_exits_with_1_where_an_engine_gives_other_numbers(
     assert "BEYOND the bound" in capsys.readouterr().out
 
 
+@pytest.mark.any_engine
 def test_compare_reports_engines_that_can_not_be_used(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -276,6 +276,7 @@ def one_line(capsys: pytest.CaptureFixture) -> str:
     return lines[0]
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_ends_with_one_line_and_exit_code_2(case: str, capsys: pytest.CaptureFixture) -> None:
     arguments, text = BAD[case]
@@ -283,6 +284,7 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(case: str, capsys: pytest.
     assert text in one_line(capsys)
 
 
+@pytest.mark.any_engine
 def test_a_missing_engine_is_named_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -293,6 +295,7 @@ def test_a_missing_engine_is_named_with_its_remedy(
     assert "backend 'broken' needs the package 'no_such_package', which is not installed: pip install" in line
 
 
+@pytest.mark.any_engine
 def test_missing_matplotlib_is_told_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -305,6 +308,7 @@ def test_missing_matplotlib_is_told_before_training(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize("inside", ["", "run"])
 def test_a_folder_that_can_not_be_written(tmp_path: Path, inside: str, capsys: pytest.CaptureFixture) -> None:
     file = tmp_path / "file"
@@ -351,6 +355,7 @@ def damage(folder: Path, how: str) -> str:
     return "there are no images" if how == "none" else "the model cnn can't take images of 1x3x3: "
 
 
+@pytest.mark.any_engine
 @pytest.mark.parametrize(
     "how", ["missing", "not gzip", "cut", "magic", "counts", "labels", "axes", "sizes", "none", "too small"]
 )
@@ -369,6 +374,7 @@ def polymod(*arguments: str, **options: Any) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
 
 
+@pytest.mark.any_engine
 def test_python_dash_m() -> None:
     version = polymod("--version")
     assert (version.returncode, version.stdout, version.stderr) == (0, f"polymod {pm.__version__}\n", "")
@@ -377,18 +383,21 @@ def test_python_dash_m() -> None:
     assert unknown.stderr.count("\n") == 1
 
 
+@pytest.mark.any_engine
 def test_backends_lists_the_default_engine() -> None:
     listed = polymod("backends")
     assert listed.returncode == 0
     assert any(line.split()[0] == "numpy" and "usable" in line for line in listed.stdout.splitlines())
 
 
+@pytest.mark.any_engine
 def test_the_environment_chooses_the_engine() -> None:
     bad = polymod("train", env={**os.environ, "POLYMOD_BACKEND": "nunpy"})
     assert bad.returncode == 2
     assert "POLYMOD_BACKEND=nunpy: unknown device or backend 'nunpy'" in bad.stderr
 
 
+@pytest.mark.any_engine
 def test_ctrl_c_is_quiet() -> None:
     command = [sys.executable, "-m", "polymod", "train", "--backend", "numpy", "--epochs", "100000"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -401,6 +410,7 @@ def test_ctrl_c_is_quiet() -> None:
     assert err == ""
 
 
+@pytest.mark.any_engine
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGPIPE is POSIX")
 def test_a_closed_pipe_is_quiet() -> None:
     command = [sys.executable, "-m", "polymod", "train", "--backend", "numpy", "--epochs", "100000"]
@@ -413,6 +423,7 @@ def test_a_closed_pipe_is_quiet() -> None:
     process.stderr.close()
 
 
+@pytest.mark.any_engine
 def test_importing_polymod_leaves_the_command_line_alone() -> None:
     code = "import sys, polymod; print([m for m in sys.argv[1:] if m in sys.modules])"
     names = ["argparse", "matplotlib", "tqdm", "polymod.cli", "polymod.models", "polymod.data", "polymod.train"]
