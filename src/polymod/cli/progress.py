@@ -25,7 +25,8 @@ class Progress:
         self.epochs, self.images = epochs, images
         self.epoch = self.done = 0
         self.bar = _bar(epochs * images)
-        self.started = self.shown = time.perf_counter()
+        self.started = time.perf_counter()
+        self.shown = self.started if self.bar is None else 0.0  # a bar shows the first loss at once
 
     def __enter__(self) -> Progress:
         return self
