@@ -19,7 +19,7 @@ ENGINES = {  # and the share of each parametrized test's cases that it runs: one
     "strict": 4,
     "strict:device1": 2,
     "torch": 2,
-    "jax": 16,  # it compiles every operation for every shape
+    "jax": 24,  # it compiles every operation for every shape
     "cupy": 6,  # so does CuPy-on-CPU
 }
 PYTHON = ROOT / ".nox" / "engines" / "bin" / "python"  # one environment with every engine serves all of `tests`
