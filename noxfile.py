@@ -84,14 +84,15 @@ def tests(session: nox.Session, engine: str) -> None:
 def build(session: nox.Session) -> None:
     """The wheel and the sdist install into a clean environment and run the main job."""
     session.install("build")
-    out = Path(session.create_tmp()) / "dist"
+    scratch = Path(session.create_tmp()).resolve()
+    out = scratch / "dist"
     shutil.rmtree(out, ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", str(out), ".")
     for archive in sorted(out.iterdir()):
-        session.run("python", "-m", "venv", "--clear", str(out.parent / "clean"), silent=True)
-        python = str(out.parent / "clean" / "bin" / "python")
+        session.run("python", "-m", "venv", "--clear", str(scratch / "clean"), silent=True)
+        python = str(scratch / "clean" / "bin" / "python")
         session.run(python, "-m", "pip", "install", "-q", str(archive), external=True)
-        with session.chdir(session.create_tmp()):
+        with session.chdir(scratch):
             session.run(python, "-m", "polymod", "train", "--model", "mlp", "--epochs", "2", external=True)
             session.run(python, "-m", "polymod", "backends", external=True)
 
