@@ -20,7 +20,7 @@ def build(workload: Workload, problem: Problem, backend: str) -> Run:
     with pm.use_backend(backend) as device:
         run = {"train": train, "tree": tree, "operation": operation}.get(workload.kind)
         if run is None:
-            return importing(f"import polymod; polymod.load_backend({device.backend.name!r})")
+            return importing(workload, "import polymod", f"polymod.zeros(1, device={backend!r})")
         contestant = run(workload, problem)
         contestant.synchronize = device.backend.synchronize
         return contestant

@@ -174,7 +174,8 @@ def _all() -> list[Workload]:
         )
     found += [
         Workload("operation", "x + y on 8 elements, recorded", kind="operation"),
-        Workload("import", "import, CPU seconds in a fresh process", kind="import", repeat=7),
+        Workload("import", "import, CPU time in a fresh process", kind="import", model="alone", repeat=15),
+        Workload("first-array", "import and one array, CPU time", kind="import", model="first array", repeat=15),
     ]
     return found
 

@@ -56,7 +56,7 @@ ops = SimpleNamespace(
 
 def build(workload: Workload, problem: Problem) -> Run | None:
     if workload.kind == "import":
-        return importing("import autograd, autograd.numpy")
+        return importing(workload, "import autograd, autograd.numpy", "autograd.numpy.zeros(1)")
     if workload.kind != "train" or workload.model == "cnn":
         return None
     model = functional.MODELS[workload.model]

@@ -67,7 +67,7 @@ ops = SimpleNamespace(
 
 def build(workload: Workload, problem: Problem) -> Run | None:
     if workload.kind == "import":
-        return importing("import jax, jax.numpy")
+        return importing(workload, "import jax, jax.numpy", "jax.numpy.zeros(1)")
     if workload.kind != "train":
         return None
     model = functional.MODELS[workload.model]

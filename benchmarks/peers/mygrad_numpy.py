@@ -37,7 +37,7 @@ ops = SimpleNamespace(
 
 def build(workload: Workload, problem: Problem) -> Run | None:
     if workload.kind == "import":
-        return importing("import mygrad")
+        return importing(workload, "import mygrad", "mygrad.zeros(1)")
     if workload.kind == "operation":
         host = np.arange(8, dtype=np.float32)
         x, y = mg.tensor(host), mg.tensor(host, constant=True)

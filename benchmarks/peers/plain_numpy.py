@@ -13,7 +13,7 @@ NAME, PACKAGE = "numpy", "numpy"
 
 def build(workload: Workload, problem: Problem) -> Run | None:
     if workload.kind == "import":
-        return importing("import numpy")
+        return importing(workload, "import numpy", "numpy.zeros(1)")
     if workload.kind == "operation":
         x = np.arange(8, dtype=np.float32)
         y = x.copy()
