@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..errors import GradientError, MixedDevicesError
 from ..ops import ops
 from ..tensor import Tensor, wrap
 from .primitive import Cotangents, parts
-from .tape import Leaf, Node, recording
+from .tape import Leaf, Node, Spec, recording
 
 _order = attrgetter("order")
 _RELEASED = "the graph was released by an earlier backward; call that one with retain_graph=True to go through it again"
@@ -76,19 +76,21 @@ def sweep(
     *,
     create_graph: bool,
     retain_graph: bool | None,
+    through: bool = True,
 ) -> dict[Any, Any]:
     """Carry the cotangents of `outputs` back through the graph.
 
     Args:
         targets: the nodes whose cotangents are wanted; None for all leaves.
+        through: whether a cotangent goes on from a target to the nodes before it, where another target may be.
 
     Returns:
         The cotangent, as a Tensor, of each wanted node that was reached.
     """
     retain = create_graph if retain_graph is None else retain_graph
     cotangents = _seed(outputs, gradients, create_graph)
-    nodes = reachable(cotangents)
-    live = None if targets is None else _leading_to(targets, nodes)
+    nodes = reachable(cotangents, *_limits(targets, through))
+    live = None if targets is None else leading_to(targets, nodes)
     found: dict[Any, Any] = {}
     held = cotangents.get
     kind: Any = None
@@ -101,10 +103,11 @@ def sweep(
                 continue
             if node.hooks:
                 g = _run_hooks(node, g, create_graph)
-            is_leaf = type(node) is Leaf
-            if is_leaf if targets is None else node in targets:
+            ends = type(node) is Leaf
+            if ends if targets is None else node in targets:
                 found[node] = g if create_graph else wrap(g)
-            if is_leaf:
+                ends = ends or not through
+            if ends:
                 continue
             parents = node.parents
             wanted = parents if live is None else [p in live for p in parents]
@@ -128,11 +131,30 @@ def sweep(
 
 def _pull_recorded(node: Node, g: Any, wanted: Sequence[Any]) -> Any:
     """The cotangents of the node's inputs as Tensors, computed on the Tensors that the node was made from."""
-    inputs = [wrap(x, p) if hasattr(x, "device") else x for x, p in zip(node.inputs, node.parents, strict=True)]
-    output = node.output
-    if output is not None:
-        output = parts(output, node) if type(output) is tuple else wrap(output, node)
+    inputs, output = as_tensors(node, recorded=True)
     return node.primitive.pull(ops, g, wanted, output, inputs, node.attrs)
+
+
+def as_tensors(node: Node, *, recorded: bool) -> tuple[list[Any], Any]:
+    """What a node keeps of its inputs and of its output as Tensors: those it was made from and made, or constants."""
+    inputs = [
+        wrap(x, p if recorded else None) if hasattr(x, "device") else x
+        for x, p in zip(node.inputs, node.parents, strict=True)
+    ]
+    output = node.output
+    if type(output) is tuple:
+        if not isinstance(output[0], Spec):
+            output = parts(output, node) if recorded else tuple(map(wrap, output))
+    elif hasattr(output, "device"):
+        output = wrap(output, node if recorded else None)
+    return inputs, output
+
+
+def _limits(targets: set | None, through: bool) -> tuple[int, Container]:
+    """How far back a sweep to `targets` needs to look: not before the oldest, nor, unless `through`, beyond any."""
+    if targets is None:
+        return -1, ()
+    return min((node.order for node in targets), default=0), () if through else targets
 
 
 def _seed(outputs: Sequence[Any], gradients: Sequence[Any], create_graph: bool) -> dict[Any, Any]:
@@ -165,16 +187,19 @@ def _seed(outputs: Sequence[Any], gradients: Sequence[Any], create_graph: bool) 
     return cotangents
 
 
-def reachable(roots: Any) -> list[Any]:
-    """All nodes below `roots`, latest first."""
+def reachable(roots: Iterable[Any], oldest: int = -1, ends: Container = ()) -> list[Any]:
+    """All nodes below `roots`, latest first: those that `oldest`, an order, is not later than, and, of what lies
+    below the nodes `ends`, none."""
     seen = set(roots)
     stack = list(seen)
     while stack:
         node = stack.pop()
+        if node in ends:
+            continue
         if type(node) is Node and node.primitive is None:
             raise GradientError(_RELEASED)
         for parent in node.parents:
-            if parent is None:
+            if parent is None or parent.order < oldest:
                 continue
             if parent.overwritten > node.order:  # whatever was kept may be a view of it
                 raise GradientError(
@@ -187,7 +212,7 @@ def reachable(roots: Any) -> list[Any]:
     return sorted(seen, key=_order, reverse=True)
 
 
-def _leading_to(targets: set, nodes: list[Any]) -> set[Any]:
+def leading_to(targets: set, nodes: list[Any]) -> set[Any]:
     """Those of `nodes`, latest first, through which a target can be reached."""
     live: set[Any] = set()
     for node in reversed(nodes):

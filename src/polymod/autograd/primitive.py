@@ -130,6 +130,10 @@ class Primitive:
         run = self._runs[kinds] = getattr(owner.namespace, self.name)
         return run
 
+    def run_on(self, xp: Any, *arrays: Any, **attrs: Any) -> Any:
+        """This operation on arrays of the namespace `xp`."""
+        return self(*arrays, **attrs) if xp is ops else getattr(xp, self.name)(*arrays, **attrs)
+
     # ------------------------------------------------------------------------------------------- recording
 
     def record(self, output: Any, arrays: list, parents: list, attrs: dict, tracked: int) -> Node:
@@ -144,10 +148,10 @@ class Primitive:
         elif saving.all_inputs == DROP:
             inputs = (None,) * count
         else:
-            inputs = self.save_inputs(output, arrays, saving.inputs)
-        return Node(self, parents, output if saving.output else None, inputs, attrs)
+            inputs = self.save_inputs(arrays, saving.inputs)
+        return Node(self, parents, output if saving.output else specs(output), inputs, attrs)
 
-    def save_inputs(self, output: Any, arrays: list, keep: tuple[int, ...]) -> Any:
+    def save_inputs(self, arrays: list, keep: tuple[int, ...]) -> Any:
         """Each of the inputs as its rules want it; Python numbers as they are."""
         return [
             a if k == KEEP or not hasattr(a, "dtype") else Spec(a) if k == SPEC else None
@@ -189,6 +193,14 @@ class Primitive:
 
     # ------------------------------------------------------------------------------------------- derivatives
 
+    def can_push(self, tangents: Sequence[Any]) -> bool:
+        """Whether `push` serves for these tangents; if not, `pull` is transposed."""
+        return False
+
+    def push(self, xp: Any, tangents: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Any:
+        """The tangent of the output for those of the inputs, None for inputs that have none."""
+        raise NotImplementedError
+
     def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         """The cotangents of the inputs for the cotangent `g` of the output; None for those not `wanted` (falsy)."""
         raise NotImplementedError
@@ -221,16 +233,27 @@ class Elementwise(Primitive):
             self._savings[tracked, count] = saving
         return saving
 
-    def save_inputs(self, output: Any, arrays: list, keep: tuple[int, ...]) -> Any:
+    def record(self, output: Any, arrays: list, parents: list, attrs: dict, tracked: int) -> Node:
+        count = len(arrays)
+        saving = self._savings.get((tracked, count)) or self._plan(tracked, count)
+        kept = output if saving.output else None
+        if saving.all_inputs == KEEP:
+            return Node(self, parents, kept, arrays, attrs)
+        if saving.all_inputs == DROP:
+            return Node(self, parents, kept, (None,) * count, attrs)
         shape, dtype = output.shape, output.dtype
-        saved = []
-        for a, k in zip(arrays, keep):  # noqa: B905 they are of one length
+        inputs = []
+        for a, k in zip(arrays, saving.inputs):  # noqa: B905 they are of one length
             if k == DROP:
                 a = None
             elif k == FIT:
-                a = None if a.shape == shape and a.dtype == dtype else Spec(a)
-            saved.append(a)
-        return saved
+                if a.shape == shape and a.dtype == dtype:
+                    a = None
+                else:
+                    a = Spec(a)
+                    kept = Spec(output) if kept is None else kept
+            inputs.append(a)
+        return Node(self, parents, kept, inputs, attrs)
 
     def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         several = len(inputs) > 1
@@ -250,6 +273,27 @@ class Elementwise(Primitive):
                 c = g * (conj(xp, c) if dtype_of(g.dtype).kind == "c" else c)
             cotangents.append(fit(xp, c, x) if several and x is not None else c)
         return cotangents
+
+    def can_push(self, tangents: Sequence[Any]) -> bool:
+        return True
+
+    def push(self, xp: Any, tangents: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Any:
+        total = None
+        for partial, t in zip(self.rules, tangents):  # noqa: B905 inputs may be fewer than rules
+            if t is None or partial is zero:
+                continue
+            if output is not None and t.dtype != output.dtype:
+                t = xp.astype(t, output.dtype)
+            if partial is minus_one:
+                t = -t
+            elif partial is not one:
+                t = partial(xp, output, *inputs, **attrs) * t  # type: ignore[misc]
+            total = t if total is None else total + t
+        if total is not None and len(inputs) > 1:
+            shape = output.shape if output is not None else np.broadcast_shapes(*shapes_of(inputs), total.shape)
+            if total.shape != shape:
+                total = xp.broadcast_to(total, shape)
+        return total
 
 
 def with_floats(run: Callable[..., Any], positions: list[int]) -> Callable[..., Any]:
@@ -317,10 +361,25 @@ class Linear(Primitive):
             for rule, want in zip(self.rules, wanted, strict=False)
         ]
 
+    def can_push(self, tangents: Sequence[Any]) -> bool:
+        return len(tangents) == 1
+
+    def push(self, xp: Any, tangents: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Any:
+        return self.run_on(xp, *tangents, **attrs)
+
 
 class Bilinear(Linear):
     """Rules are the transposes, `(xp, g, *inputs, **attrs)`; the operation is linear in each input that has one
     while all others are held fixed."""
+
+    def can_push(self, tangents: Sequence[Any]) -> bool:
+        return len(tangents) == 2
+
+    def push(self, xp: Any, tangents: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Any:
+        (s, t), (a, b) = tangents, inputs
+        left = None if s is None else self.run_on(xp, s, b, **attrs)
+        right = None if t is None else self.run_on(xp, a, t, **attrs)
+        return right if left is None else left if right is None else left + right
 
 
 class Joint(Primitive):
@@ -348,6 +407,12 @@ class _Part(Primitive):
 
     def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         return [Cotangents({attrs["i"]: g})]
+
+    def can_push(self, tangents: Sequence[Any]) -> bool:
+        return True
+
+    def push(self, xp: Any, tangents: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Any:
+        return tangents[0].get(attrs["i"])
 
 
 _part = _Part()
@@ -397,6 +462,16 @@ def unwrapped(args: Sequence[Any]) -> tuple[list[Any], list[Any], int]:
         arrays.append(arg)
         parents.append(node)
     return arrays, parents, tracked
+
+
+def shapes_of(inputs: Iterable[Any]) -> list[tuple[int, ...]]:
+    """The shapes of those that are arrays."""
+    return [tuple(x.shape) for x in inputs if hasattr(x, "shape")]
+
+
+def specs(output: Any) -> Any:
+    """The Spec of a result, or of each of several."""
+    return tuple(map(Spec, output)) if type(output) is tuple else Spec(output)
 
 
 # ------------------------------------------------------------------------------------------------ for the rules
