@@ -22,6 +22,8 @@ ENGINES = {  # and the share of each parametrized test's cases that it runs: one
     "jax": 24,  # it compiles every operation for every shape
     "cupy": 6,  # so does CuPy-on-CPU
 }
+SUITE = "https://github.com/data-apis/array-api-tests"  # the standard's official tests
+SUITE_COMMIT = "55fcc60179efa2680ddd6cd926ddf17b83530e2b"
 PYTHON = ROOT / ".nox" / "engines" / "bin" / "python"  # one environment with every engine serves all of `tests`
 
 
@@ -102,3 +104,32 @@ def bench(session: nox.Session) -> None:
     """The benchmarks, against the peers that can be installed."""
     session.install("-e", ".[train,torch,jax,strict]", "autograd", "mygrad")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+def official_suite(session: nox.Session) -> Path | None:
+    """The standard's test suite: the folder that POLYMOD_ARRAY_API_TESTS names, or a clone."""
+    given = os.environ.get("POLYMOD_ARRAY_API_TESTS")
+    if given:
+        return Path(given).resolve() if Path(given, "array_api_tests").is_dir() else None
+    clone = Path(session.create_tmp()).resolve() / f"array-api-tests-{SUITE_COMMIT[:12]}"
+    if not (clone / "array-api" / "src").is_dir():
+        shutil.rmtree(clone, ignore_errors=True)
+        steps = [
+            ["git", "clone", "-q", SUITE, str(clone)],
+            ["git", "-C", str(clone), "checkout", "-q", SUITE_COMMIT],
+            ["git", "-C", str(clone), "submodule", "update", "-q", "--init"],
+        ]
+        if any(subprocess.run(step).returncode for step in steps):
+            return None
+    return clone
+
+
+@nox.session(default=False)
+def conformance(session: nox.Session) -> None:
+    """The array API standard's official test suite, on each engine alone and on polymod over it."""
+    suite = official_suite(session)
+    if suite is None:
+        session.skip(f"{SUITE} can't be cloned here; set POLYMOD_ARRAY_API_TESTS to a checkout with its submodule")
+    session.install("-e", ".[test,torch,jax,strict]", "pytest", "hypothesis", "pytest-json-report", "ndindex")
+    environment = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
+    session.run("python", "tools/conformance.py", str(suite), *session.posargs, env=environment)

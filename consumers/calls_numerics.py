@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from array_api_compat import array_namespace
 from scipy import cluster, constants, differentiate, integrate, interpolate, linalg, optimize
+from scipy.optimize import elementwise
 from scipy.spatial.transform import RigidTransform, Rotation
 
 from .table import Chapter, between, normal, rising
@@ -88,7 +90,7 @@ def add_interpolate() -> None:
 
 def _like(x, values):
     """A host array as an array of the kind of `x`."""
-    return x.__array_namespace__().asarray(values, dtype=x.dtype)
+    return array_namespace(x).asarray(values, dtype=x.dtype)
 
 
 def add_optimize() -> None:
@@ -97,15 +99,15 @@ def add_optimize() -> None:
     calls("optimize.rosen_der", optimize.rosen_der, normal(5))
     calls("optimize.rosen_hess", optimize.rosen_hess, normal(4))
     calls("optimize.rosen_hess_prod", optimize.rosen_hess_prod, normal(5), normal(5))
-    find = optimize.elementwise.find_root
+    find = elementwise.find_root
     calls("optimize.find_root", lambda c: find(_cube_less, (c * 0, c * 0 + 3), args=(c,)).x, between(1, 4, 4))
     calls(
         "optimize.find_minimum",
-        lambda c: optimize.elementwise.find_minimum(_bowl, (c - 2, c + 0.3, c + 2), args=(c,)).f_x,
+        lambda c: elementwise.find_minimum(_bowl, (c - 2, c + 0.3, c + 2), args=(c,)).f_x,
         between(1, 4, 3),
         tolerance=1e-6,
     )
-    calls("optimize.bracket_root", lambda c: optimize.elementwise.bracket_root(_cube_less, c, args=(c,)).bracket, between(2, 4, 4))
+    calls("optimize.bracket_root", lambda c: elementwise.bracket_root(_cube_less, c, args=(c,)).bracket, between(2, 4, 4))
 
 
 def _cube_less(x, c):
@@ -177,15 +179,19 @@ def add_spatial() -> None:
     calls("RigidTransform.apply", lambda v, x: RigidTransform.from_translation(v).apply(x), v, normal(3, 3))
     calls("RigidTransform.from_exp_coords", lambda c: RigidTransform.from_exp_coords(c).as_matrix(), between(-1, 1, 2, 6))
     calls("RigidTransform.as_exp_coords", lambda c: RigidTransform.from_exp_coords(c).as_exp_coords(), between(-1, 1, 2, 6))
-    calls("RigidTransform.from_matrix", lambda m: RigidTransform.from_matrix(m).inv().as_matrix(), _transform())
+    calls("RigidTransform.from_matrix", lambda m: _rigid(m).inv().as_matrix(), _transform())
     calls("RigidTransform.as_dual_quat", lambda v, q: RigidTransform.from_components(v, Rotation.from_quat(q)).as_dual_quat(), v, q)
 
 
 def _transform():
-    m = np.eye(4)
-    m[:3, :3] = Rotation.from_rotvec([0.3, -0.2, 0.5]).as_matrix()
-    m[:3, 3] = [1.0, 2.0, -0.5]
+    m = np.zeros((3, 4))
+    m[:, :3] = Rotation.from_rotvec([0.3, -0.2, 0.5]).as_matrix() + 0.1 * normal(3, 3)  # no rotation, to be mended
+    m[:, 3] = [1.0, 2.0, -0.5]
     return m
+
+
+def _rigid(m):
+    return RigidTransform.from_matrix(array_namespace(m).concat([m, _like(m, [[0.0, 0.0, 0.0, 1.0]])], axis=0))
 
 
 add_integrate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from array_api_compat import array_namespace
 from scipy import fft, ndimage, signal
 
 from .table import Chapter, between, complex_normal, normal
@@ -56,8 +57,9 @@ def add_signal() -> None:
     calls("signal.freqs_zpk", lambda z, p: signal.freqs_zpk(z, p, 1.5, worN=8)[1], complex_normal(2), complex_normal(3))
     calls(
         "signal.freqz_sos",
-        lambda sos: signal.freqz_sos(sos, worN=8)[1],
-        np.concatenate([normal(2, 3), np.ones((2, 1)), normal(2, 2)], axis=1),
+        lambda b, a: signal.freqz_sos(_sections(b, a), worN=8)[1],
+        normal(2, 3),
+        normal(2, 2),
         tolerance=1e-6,
     )
     calls("signal.bilinear_zpk", lambda z, p: signal.bilinear_zpk(z, p, 1.5, 2.0), complex_normal(2), complex_normal(3))
@@ -75,7 +77,7 @@ def add_signal() -> None:
     calls("signal.bilinear", lambda b, a: signal.bilinear(b, a, 2.0), normal(3), normal(3))
     calls("signal.zpk2tf", lambda z, p: signal.zpk2tf(z, p, 1.5), complex_normal(2), complex_normal(3))
     calls("signal.zpk2tf(k)", lambda z, p, k: signal.zpk2tf(z, p, k), normal(2), normal(3), np.asarray(1.5))
-    calls("signal.sos2tf", signal.sos2tf, np.concatenate([normal(2, 3), np.ones((2, 1)), normal(2, 2)], axis=1))
+    calls("signal.sos2tf", lambda b, a: signal.sos2tf(_sections(b, a)), normal(2, 3), normal(2, 2))
     calls("signal.normalize", signal.normalize, normal(3), normal(3))
     calls("signal.group_delay", lambda b: signal.group_delay((b, [1.0]), w=8)[1], between(1, 2, 4))
     calls("signal.vectorstrength", lambda t: signal.vectorstrength(t, 1.3), between(0, 10, 8))
@@ -84,7 +86,12 @@ def add_signal() -> None:
     calls("signal.gauss_spline", lambda x: signal.gauss_spline(x, 3), _x)
     calls("signal.cspline1d", signal.cspline1d, _x)
     calls("signal.abcd_normalize", lambda a, b, c, d: signal.abcd_normalize(a, b, c, d), normal(2, 2), normal(2, 1), normal(1, 2), normal(1, 1))
-    calls("signal.sosfilt", lambda sos, x: signal.sosfilt(sos, x), [[0.2, 0.3, 0.1, 1.0, 0.2, 0.1]], _x)
+    calls("signal.sosfilt", lambda sos, x: signal.sosfilt(sos, x), [[0.2, 0.3, 0.1, 1.0, 0.2, 0.1]], _x, wrt=(1,))
+
+
+def _sections(b, a):
+    xp = array_namespace(b)
+    return xp.concat([b, xp.ones_like(b[:, :1]), a], axis=1)
 
 
 def add_fft() -> None:

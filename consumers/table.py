@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -48,20 +50,17 @@ class Chapter(list[Call]):
 _rng = np.random.default_rng(20)
 
 
-def normal(*shape: int) -> np.ndarray:
-    """Normal numbers, no two of them near each other or near 0, so that finite differences meet no kink."""
-    while True:
-        x = _rng.normal(size=shape)
-        if np.min(np.abs(x)) > 0.02 and (x.size < 2 or np.min(np.diff(np.sort(x, axis=None))) > 0.01):
-            return x
-
-
 def between(low: float, high: float, *shape: int) -> np.ndarray:
-    """Uniform numbers of an interval, no two of them near each other."""
-    while True:
-        x = _rng.uniform(low, high, size=shape)
-        if x.size < 2 or np.min(np.diff(np.sort(x, axis=None))) > 1e-3 * (high - low):
-            return x
+    """Numbers of an interval in random order, one from each of equal parts: finite differences meet no tie."""
+    count = math.prod(shape)
+    place = _rng.permutation(count) + _rng.uniform(0.25, 0.75, size=count)
+    return np.reshape(low + (high - low) * place / max(count, 1), shape)
+
+
+def normal(*shape: int) -> np.ndarray:
+    """Normal numbers, no two of them near each other, and none near 0."""
+    x = np.vectorize(NormalDist().inv_cdf)(between(0, 1, *shape))
+    return x + np.copysign(0.02, x)
 
 
 def complex_normal(*shape: int) -> np.ndarray:

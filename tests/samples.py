@@ -12,6 +12,10 @@ from typing import Any
 import numpy as np
 
 import polymod as pm
+from polymod.autograd.batched import Level
+from polymod.autograd.tape import mapped
+from polymod.ops import ops
+from polymod.rules import primitives
 
 rng = np.random.default_rng(20240613)
 
@@ -61,6 +65,26 @@ def complex_numbers(*shape: int) -> np.ndarray:
     return within(-1, 1, *shape) + 1j * within(-1, 1, *shape)
 
 
+near = np.random.default_rng(2)
+
+
+def regular(*shape: int) -> np.ndarray:
+    """Matrices whose singular values and eigenvalues are apart from each other and from 0."""
+    return near.uniform(-0.4, 0.4, size=shape) + np.eye(*shape[-2:]) * np.arange(1, shape[-1] + 1)
+
+
+def complex_regular(*shape: int) -> np.ndarray:
+    return regular(*shape) + 1j * near.uniform(-0.4, 0.4, size=shape)
+
+
+def singular(*shape: int, rank: int) -> np.ndarray:
+    return normal(*shape[:-1], rank) @ normal(*shape[:-2], rank, shape[-1])
+
+
+def complex_singular(*shape: int, rank: int) -> np.ndarray:
+    return complex_numbers(*shape[:-1], rank) @ complex_numbers(*shape[:-2], rank, shape[-1])
+
+
 def one(make: np.ndarray, torch: Any = None, **attrs: Any) -> list[Sample]:
     return [Sample((make,), attrs, torch=torch)]
 
@@ -84,6 +108,15 @@ def functional(name: str, **attrs: Any) -> Callable[..., Any]:
         import torch
 
         return getattr(torch.nn.functional, name)(*args, **attrs)
+
+    return call
+
+
+def special(name: str) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        import torch
+
+        return getattr(torch.special, name)(*args)
 
     return call
 
@@ -115,10 +148,92 @@ def torch_attention(query: Any, key: Any, value: Any, mask: Any = None) -> Any:
     return weights @ value, weights
 
 
+def torch_linalg(name: str, **attrs: Any) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        import torch
+
+        return getattr(torch.linalg, name)(*args, **attrs)
+
+    return call
+
+
+def of_hermitian(name: str) -> Callable[..., Any]:
+    return lambda x: torch_linalg(name)((x + x.mH) / 2)
+
+
+def torch_eigh(x: Any) -> Any:
+    w, v = of_hermitian("eigh")(x)
+    return w, v.abs() ** 2
+
+
+def torch_svd(x: Any) -> Any:
+    u, s, vh = torch_linalg("svd", full_matrices=False)(x)
+    return u @ vh, s, u.abs() ** 2
+
+
+def torch_fft(name: str, **attrs: Any) -> Callable[..., Any]:
+    def call(x: Any) -> Any:
+        import torch
+
+        return getattr(torch.fft, name)(x, **attrs)
+
+    return call
+
+
+# what does not depend on the signs or phases of eigenvectors and singular vectors
+
+
+def plain_eigh(x: Any) -> Any:
+    w, v = pm.ops.eigh(x)
+    return w, pm.abs(v) ** 2
+
+
+def plain_svd(x: Any) -> Any:
+    u, s, vh = pm.ops.svd(x, full_matrices=False)
+    return u @ vh, s, pm.abs(u) ** 2
+
+
+def plain_full_svd(x: Any) -> Any:
+    u, s, vh = pm.ops.svd(x, full_matrices=True)
+    k, dtype = s.shape[-1], u.dtype
+    first, rest, v_first, v_rest = u[..., :k], u[..., k:], vh[..., :k, :], vh[..., k:, :]
+    first = first * pm.expand_dims(pm.astype(s, dtype), axis=-2)
+    return first @ v_first, rest @ pm.conj(pm.matrix_transpose(rest)), pm.matrix_transpose(pm.conj(v_rest)) @ v_rest
+
+
+def plain_eig(x: Any) -> Any:
+    w, v = pm.ops.eig(x)
+    return w, pm.abs(v) ** 2
+
+
+def torch_eig(x: Any) -> Any:
+    w, v = torch_linalg("eig")(x)
+    return w, v.abs() ** 2
+
+
+def complete_qr(x: Any) -> Any:
+    q, r = pm.ops.qr(x, mode="complete")
+    n = r.shape[-1]
+    rest = q[..., n:]
+    return q[..., :n], r, rest @ pm.conj(pm.matrix_transpose(rest))
+
+
 # ------------------------------------------------------------------------------------------------------ the table
 
 steps = within(0.1, 0.4, 2, 3) + rng.integers(-3, 3, (2, 3))  # away from integers and halves
 ramp = np.sort(distinct(2, 1, 6))  # the largest of two neighbours is the second
+def in_and_out(x: pm.Tensor, n: int) -> pm.Tensor:
+    """Squares, computed on an array of n examples."""
+    level = Level(max((outer.depth for outer, _ in mapped.get()), default=0))
+    return ops.leave_examples(ops.enter_examples(x, level=level, n=n) ** 2, level=level, n=n)
+
+
+def shared_and_summed(x: pm.Tensor, n: int) -> pm.Tensor:
+    """n times the squares."""
+    level = Level(max((outer.depth for outer, _ in mapped.get()), default=0))
+    return ops.sum_examples(ops.share_examples(x, level=level, n=n) ** 2, level=level, n=n)
+
+
 table: dict[str, list[Sample]] = {
     # arithmetic
     "add": pair("add", normal, normal),
@@ -170,6 +285,7 @@ table: dict[str, list[Sample]] = {
     # steps
     **{name: one(steps, name) for name in ("sign", "floor", "ceil", "trunc", "round")},
     "floor_divide": [Sample((steps, np.asarray([1.0, -1.0, 2.0])), constant=(1,)), Sample((steps, 1.0))],
+    "nextafter": [Sample((distinct(2, 3), distinct(3)))],
     # complex numbers
     "real": one(complex_numbers(2, 3), "real"),
     "imag": one(complex_numbers(2, 3), "imag"),
@@ -195,6 +311,15 @@ table: dict[str, list[Sample]] = {
         Sample((normal(),), {"axis": None, "keepdims": False}, torch="prod"),
     ],
     "cumulative_sum": [Sample((normal(2, 3),), {"axis": a}, torch=method("cumsum", a)) for a in (0, -1)],
+    "cumulative_prod": [
+        *(Sample((normal(2, 5),), {"axis": a}, torch=method("cumprod", a)) for a in (0, -1)),
+        Sample((np.asarray([2.0, 0.0, 3.0, -1.0, 0.0, 2.0]),), {"axis": 0}),  # torch's second derivative is NaN there
+        Sample((normal(3, 1),), {"axis": 1}, torch=method("cumprod", 1)),
+    ],
+    "sort": [
+        *(Sample((distinct(2, 5),), {"axis": a}, torch=lambda x, a=a: x.sort(a)[0]) for a in (0, -1)),
+        Sample((distinct(4),), {"axis": 0, "descending": True}, torch=lambda x: x.sort(0, descending=True)[0]),
+    ],
     "logsumexp": [
         Sample((normal(2, 3),), {"axis": 1}, torch=method("logsumexp", 1)),
         Sample((normal(2, 3),), {"axis": None}, torch=method("logsumexp", (0, 1))),
@@ -302,6 +427,42 @@ table: dict[str, list[Sample]] = {
     ],
     # special functions and activations
     "erf": one(normal(2, 3), "erf"),
+    **{name: one(normal(2, 3), special(name)) for name in ("erfc", "erfcx", "ndtr", "log_ndtr", "i0", "i1")},
+    **{name: one(distinct(2, 3), special(name)) for name in ("i0e", "i1e")},
+    "erfinv": one(within(-0.6, 0.6, 2, 3), "erfinv"),
+    "ndtri": one(within(0.25, 0.75, 2, 3), special("ndtri")),
+    "logit": one(within(0.25, 0.75, 2, 3), "logit"),
+    "log_expit": one(normal(2, 3), functional("logsigmoid")),
+    "xlogy": [Sample((normal(2, 1, 3), within(0.5, 2, 4, 1)), torch="xlogy")],
+    "xlog1py": [Sample((normal(2, 1, 3), within(-0.5, 2, 4, 1)), torch=special("xlog1py"))],
+    "entr": one(within(0.2, 2, 2, 3), special("entr")),
+    "rel_entr": [Sample((within(0.2, 2, 2, 1, 3), within(0.2, 2, 4, 1)))],
+    "kl_div": [Sample((within(0.2, 2, 2, 1, 3), within(0.2, 2, 4, 1)))],
+    "gammaln": one(np.asarray([0.3, 1.2, 2.1, 4.5, 12.0, -0.4, -3.3]), "lgamma"),
+    "digamma": one(np.asarray([0.5, 1.2, 2.1, 4.5, 12.0, -0.4, -3.3]), "digamma"),
+    "gamma": one(np.asarray([0.5, 1.2, 2.1, 4.5, -0.4, -1.6])),
+    "gamma_sign": one(np.asarray([0.5, 1.2, -0.4, -1.6])),
+    "polygamma": [Sample((np.asarray([0.0, 1.0, 2.0, 3.0]), np.asarray([0.7, 1.5, 2.5, 11.0])), constant=(0,))],
+    "zeta": [Sample((np.asarray([1.5, 2.0, 3.0]), within(0.6, 3, 2, 1)))],
+    "riemann": one(np.asarray([2.0, 3.0, 0.4, -0.7, -3.5])),
+    "betaln": [Sample((within(0.5, 3, 2, 1), within(0.5, 15, 3)))],
+    "gamma_term": [Sample((within(0.5, 4, 2, 1), within(0.5, 4, 3)))],
+    "gammainc": [
+        Sample((np.asarray([[0.4], [1.5], [9.0]]), np.asarray([0.5, 2.0, 8.0]))),
+        Sample((np.asarray([1.5, 30.0]), np.asarray([2.0, 25.0]))),
+    ],
+    "gammaincc": [
+        Sample((np.asarray([[0.4], [1.5], [9.0]]), np.asarray([0.5, 2.0, 8.0]))),
+        Sample((np.asarray([1.5, 30.0]), np.asarray([2.0, 25.0]))),
+    ],
+    "beta_term": [
+        Sample(
+            (within(0.5, 4, 2, 1), within(0.5, 4, 3), within(0.2, 0.8, 3)),
+            call=lambda a, b, x: primitives["beta_term"](a, b, x, 1 - x),
+        )
+    ],
+    "betainc": [Sample((np.asarray([[0.6], [1.5], [8.0]]), np.asarray([0.7, 2.0, 6.0]), np.asarray([0.15, 0.4, 0.8])))],
+    "stdtr": [Sample((np.asarray([[1.5], [7.0], [40.0]]), np.asarray([-2.0, -0.3, 0.6, 1.5])))],
     "relu": one(distinct(2, 3), "relu"),
     "sigmoid": one(normal(2, 3), "sigmoid"),
     "softmax": [Sample((normal(2, 3),), {"axis": a}, torch=method("softmax", a)) for a in (0, -1)],
@@ -368,6 +529,11 @@ table: dict[str, list[Sample]] = {
     "merge_heads": one(normal(2, 3, 4, 2)),
     # several results
     "gate": [Sample((normal(2, 3), normal(2)))],
+    # arrays of examples: into one and out again
+    "enter_examples": [Sample((normal(2, 3),), {"n": 2}, call=in_and_out)],
+    "leave_examples": [Sample((normal(2, 3),), {"n": 2}, call=in_and_out)],
+    "share_examples": [Sample((normal(3),), {"n": 2}, call=shared_and_summed)],
+    "sum_examples": [Sample((normal(3),), {"n": 2}, call=shared_and_summed)],
     # embedding
     "embedding": [
         Sample((normal(5, 3), np.asarray([[0, 2], [2, 4]])), torch=lambda w, i: w[i]),
@@ -459,6 +625,62 @@ table: dict[str, list[Sample]] = {
         )
         for affine in ((), (normal(2),), (normal(2), normal(2)))
     ],
+    # linear algebra
+    "diagonal": [
+        Sample((normal(3, 4),), torch=method("diagonal")),
+        Sample((normal(2, 4, 3),), {"offset": -1}, torch=method("diagonal", -1, -2, -1)),
+        Sample((normal(2, 3, 4),), {"offset": 2}, torch=method("diagonal", 2, -2, -1)),
+    ],
+    "diagonal_back": [
+        Sample((normal(3),), {"shape": (3, 4)}),
+        Sample((normal(2, 3),), {"offset": -1, "shape": (4, 3)}),
+    ],
+    "inv": [Sample((regular(*s),), torch=torch_linalg("inv")) for s in ((3, 3), (2, 1, 1))],
+    "solve": [
+        Sample((regular(*a), normal(*b)), torch=torch_linalg("solve"))
+        for a, b in (((3, 3), (3, 2)), ((2, 3, 3), (2, 3, 1)), ((3, 3), (2, 3, 2)), ((2, 1, 2, 2), (3, 2, 2)))
+    ],
+    "pinv": [Sample((regular(*s),), {"rtol": 1e-12}, torch=torch_linalg("pinv")) for s in ((2, 3, 3), (4, 2), (2, 3))],
+    "det": [Sample((regular(*s),), torch=torch_linalg("det")) for s in ((3, 3), (2, 4, 4), (1, 1))]
+    + [Sample((singular(*s, rank=r),)) for s, r in (((3, 3), 2), ((4, 4), 2), ((2, 4, 4), 3))],
+    "slogdet": [Sample((regular(*s),), torch=torch_linalg("slogdet")) for s in ((3, 3), (2, 2, 2))],
+    "cholesky": [Sample((regular(*s),), torch=of_hermitian("cholesky")) for s in ((3, 3), (2, 2, 2), (1, 1))],
+    "qr": [
+        *(
+            Sample((regular(*s),), {"mode": "reduced"}, torch=torch_linalg("qr"))
+            for s in ((3, 3), (4, 2), (2, 4), (2, 3, 2))
+        ),
+        Sample((regular(2, 4),), {"mode": "complete"}, torch=torch_linalg("qr")),
+        Sample((regular(4, 2),), call=complete_qr),
+    ],
+    "eigh": [Sample((regular(*s),), call=plain_eigh, torch=torch_eigh) for s in ((3, 3), (2, 2, 2))],
+    "eigvalsh": [Sample((regular(*s),), torch=of_hermitian("eigvalsh")) for s in ((3, 3), (2, 2, 2))],
+    "eig": [Sample((regular(*s),), call=plain_eig, torch=torch_eig) for s in ((3, 3), (2, 2, 2))],
+    "svd": [
+        *(Sample((regular(*s),), call=plain_svd, torch=torch_svd) for s in ((3, 3), (4, 2), (2, 3), (2, 3, 2))),
+        *(Sample((regular(*s),), call=plain_full_svd) for s in ((4, 2), (2, 4))),
+    ],
+    "svdvals": [Sample((regular(*s),), torch=torch_linalg("svdvals")) for s in ((3, 3), (2, 3, 2))],
+    "dft": [
+        Sample((complex_numbers(4, 3),), {"axis": (0,), "norm": "backward"}, torch=torch_fft("fft", dim=0)),
+        Sample(
+            (complex_numbers(2, 3, 2),),
+            {"axis": (2, 1), "norm": "forward", "inverse": True},
+            torch=torch_fft("ifftn", dim=(2, 1), norm="forward"),
+        ),
+    ],
+    "rdft": [
+        Sample((normal(2, n),), {"axis": 1, "norm": norm}, torch=torch_fft("rfft", norm=norm))
+        for n, norm in ((4, "backward"), (5, "forward"), (1, "ortho"), (6, "ortho"))
+    ],
+    "irdft": [
+        Sample(
+            (complex_numbers(n // 2 + 1, 2),),
+            {"axis": 0, "n": n, "norm": norm},
+            torch=torch_fft("irfft", n=n, dim=0, norm=norm),
+        )
+        for n, norm in ((4, "backward"), (5, "forward"), (1, "ortho"), (6, "ortho"))
+    ],
 }
 
 # Where the rules hold for complex arrays too. A holomorphic function has the conjugate of its derivative as rule.
@@ -497,10 +719,50 @@ complex_table: dict[str, list[Sample]] = {
     "sum": one(complex_numbers(2, 3), method("sum", 1), axis=1),
     "mean": one(complex_numbers(2, 3), method("mean"), axis=None),
     "prod": one(complex_numbers(2, 3), method("prod", 1), axis=1, keepdims=False),
+    "cumulative_prod": one(complex_numbers(2, 4), method("cumprod", 1), axis=1),
+    "cumulative_sum": one(complex_numbers(2, 4), method("cumsum", 0), axis=0),
     "matmul": [Sample((complex_numbers(2, 3), complex_numbers(3, 2)), torch="matmul")],
     "vecdot": [Sample((complex_numbers(2, 3), complex_numbers(2, 3)), torch=lambda a, b: (a.conj() * b).sum(-1))],
     "linear": [Sample((complex_numbers(2, 3), complex_numbers(4, 3), complex_numbers(4)), torch=functional("linear"))],
     "index": one(complex_numbers(3, 4), lambda x: x[:, 1], key=(slice(None), 1)),
     "join": [Sample((complex_numbers(2, 3), complex_numbers(1, 3)), {"axis": 0}, torch=joined)],
     "reshape": one(complex_numbers(2, 3), method("reshape", (6,)), shape=(6,)),
+    # linear algebra
+    "diagonal": [
+        Sample((complex_numbers(3, 4),), torch=method("diagonal")),
+        Sample((complex_numbers(2, 4, 3),), {"offset": -1}, torch=method("diagonal", -1, -2, -1)),
+        Sample((complex_numbers(2, 3, 4),), {"offset": 2}, torch=method("diagonal", 2, -2, -1)),
+    ],
+    "diagonal_back": [
+        Sample((complex_numbers(3),), {"shape": (3, 4)}),
+        Sample((complex_numbers(2, 3),), {"offset": -1, "shape": (4, 3)}),
+    ],
+    "inv": [Sample((complex_regular(*s),), torch=torch_linalg("inv")) for s in ((3, 3), (2, 1, 1))],
+    "solve": [
+        Sample((complex_regular(*a), complex_numbers(*b)), torch=torch_linalg("solve"))
+        for a, b in (((3, 3), (3, 2)), ((2, 3, 3), (2, 3, 1)), ((3, 3), (2, 3, 2)), ((2, 1, 2, 2), (3, 2, 2)))
+    ],
+    "pinv": [
+        Sample((complex_regular(*s),), {"rtol": 1e-12}, torch=torch_linalg("pinv")) for s in ((2, 3, 3), (4, 2), (2, 3))
+    ],
+    "det": [Sample((complex_regular(*s),), torch=torch_linalg("det")) for s in ((3, 3), (2, 4, 4), (1, 1))]
+    + [Sample((complex_singular(*s, rank=r),)) for s, r in (((3, 3), 2), ((4, 4), 2), ((2, 4, 4), 3))],
+    "slogdet": [Sample((complex_regular(*s),), torch=torch_linalg("slogdet")) for s in ((3, 3), (2, 2, 2))],
+    "cholesky": [Sample((complex_regular(*s),), torch=of_hermitian("cholesky")) for s in ((3, 3), (2, 2, 2), (1, 1))],
+    "qr": [
+        *(
+            Sample((complex_regular(*s),), {"mode": "reduced"}, torch=torch_linalg("qr"))
+            for s in ((3, 3), (4, 2), (2, 4), (2, 3, 2))
+        ),
+        Sample((complex_regular(2, 4),), {"mode": "complete"}, torch=torch_linalg("qr")),
+        Sample((complex_regular(4, 2),), call=complete_qr),
+    ],
+    "eigh": [Sample((complex_regular(*s),), call=plain_eigh, torch=torch_eigh) for s in ((3, 3), (2, 2, 2))],
+    "eigvalsh": [Sample((complex_regular(*s),), torch=of_hermitian("eigvalsh")) for s in ((3, 3), (2, 2, 2))],
+    "eig": [Sample((complex_regular(*s),), call=plain_eig, torch=torch_eig) for s in ((3, 3), (2, 2, 2))],
+    "svd": [
+        *(Sample((complex_regular(*s),), call=plain_svd, torch=torch_svd) for s in ((3, 3), (4, 2), (2, 3), (2, 3, 2))),
+        *(Sample((complex_regular(*s),), call=plain_full_svd) for s in ((4, 2), (2, 4))),
+    ],
+    "svdvals": [Sample((complex_regular(*s),), torch=torch_linalg("svdvals")) for s in ((3, 3), (2, 3, 2))],
 }

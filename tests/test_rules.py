@@ -179,8 +179,12 @@ def plain(x: Any) -> np.ndarray:
     ],
 )
 def test_derivatives_equal_torch(kind: str, name: str, i: int, rng: np.random.Generator):
+    check_against_torch(name, (table if kind == "real" else complex_table)[name][i], rng)
+
+
+def check_against_torch(name: str, sample: Sample, rng: np.random.Generator) -> None:
+    """The results of a sample and both derivatives, along random directions, against torch's."""
     torch = pytest.importorskip("torch")
-    sample = (table if kind == "real" else complex_table)[name][i]
     f, inputs, tracked = Function(name, sample), sample.inputs, sample.tracked
     function = getattr(torch, sample.torch) if isinstance(sample.torch, str) else sample.torch
     weights, u = like(rng, f.values(inputs)), like(rng, [inputs[k] for k in tracked])

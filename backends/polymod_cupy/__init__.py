@@ -18,6 +18,7 @@ import cupy
 
 from .indexing import index_add
 from .neural import kernels as neural_kernels
+from .special import kernels as special_kernels
 
 backend = Backend(
     name="cupy",
@@ -28,7 +29,7 @@ backend = Backend(
     to_numpy=cupy.asnumpy,
     synchronize=synchronize,
     index_add=index_add,
-    kernels={**neural_kernels},
+    kernels={**neural_kernels, **special_kernels},
     capabilities=Capabilities(host_access=False),
     device_name=device_name,
     device_of=lambda x: x.device,

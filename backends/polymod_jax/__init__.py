@@ -13,6 +13,7 @@ from polymod.backend import Backend, Capabilities
 from .indexing import index, index_add, index_set
 from .kernels import kernels
 from .neural import kernels as neural_kernels
+from .special import kernels as special_kernels
 
 # The standard's int64, uint64, float64 and complex128 exist in JAX only with this flag; without it they
 # become 32-bit types, with no more than a warning. It holds for the whole process.
@@ -63,7 +64,7 @@ backend = Backend(
     to_numpy=to_numpy,
     synchronize=synchronize,
     index_add=index_add,
-    kernels={**kernels, **neural_kernels, "index": index, "index_set": index_set},
+    kernels={**kernels, **neural_kernels, **special_kernels, "index": index, "index_set": index_set},
     capabilities=Capabilities(mutable=False, host_access=all(d.platform == "cpu" for d in devices())),
     device_name=device_name,
     device_of=device_of,

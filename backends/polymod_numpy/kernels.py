@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import basic, convolution, neural, normalization, optim, pooling
+from . import basic, convolution, neural, normalization, optim, pooling, special
 
 kernels: dict[str, Callable[..., Any]] = {
     function.__name__: function
@@ -22,4 +22,4 @@ kernels: dict[str, Callable[..., Any]] = {
         *(normalization.moments, normalization.batch_norm, normalization.batch_norm_back),
         *(optim.sgd_step, optim.sgd_steps, optim.adam_step, optim.adam_steps),
     )
-}
+} | special.kernels

@@ -85,7 +85,8 @@ class Backend:
     device_of: Callable[[Any], Any] = array_api_compat.device
     to_device: Callable[[Any, Any], Any] = array_api_compat.to_device
     version: str = ""
-    is_engine = True  # False for the arrays of a transformation, which take precedence over any engine's
+    is_engine = True  # False for the arrays of a transformation
+    precedence = 0  # an operation on arrays of several backends goes to the highest; engines must not be mixed
 
     def __repr__(self) -> str:
         return f"<backend {self.name} {self.version}>"

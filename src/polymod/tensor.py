@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from typing import Any, Self
+from weakref import ref
 
 import numpy as np
 
 from . import dtypes
-from .autograd.tape import Leaf, Node, recording
+from .autograd.tape import Leaf, Node, is_strict, recording
 from .backend import Device, backend_of, device, move
 from .errors import GradientError
 from .handle import Handle
@@ -22,8 +23,10 @@ class Tensor(Methods):
     It follows the Python array API standard: operators, indexing, `shape`, `dtype`, `device` and the functions
     of the `polymod` namespace behave as the standard says. Methods follow NumPy (`x.sum(axis=0)`).
 
-    `x[i] = v` and `x += v` give this Tensor a new array: they can be differentiated, and slices taken before
-    keep the old values.
+    `x[i] = v` and `x += v` give this Tensor a new array: they can be differentiated, and views taken before keep the
+    old values when they are read. Writing to a view writes to the Tensor that it was taken from, as in NumPy. Views
+    are what integers, slices, None and Ellipsis between brackets give, and what permute_dims, moveaxis, expand_dims and
+    squeeze return; what reshape and other functions return has memory of its own.
 
     Args:
         data: a Tensor, an array of any engine (shared, not copied), a number, or nested lists of numbers.
@@ -36,12 +39,13 @@ class Tensor(Methods):
         node: its place in the graph, or None for a constant.
     """
 
-    __slots__ = ("__weakref__", "array", "node")
+    __slots__ = ("__weakref__", "array", "node", "view_of")
     __array_ufunc__ = None  # so that np.float64(2) * t reaches __rmul__ below
     __array_priority__ = 1000
 
     array: Any
     node: Node | Leaf | None
+    view_of: View  # set where it is a view of another one
 
     def __init__(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> None:
         source = ops.asarray(data, dtype=dtype, device=device)
@@ -71,7 +75,8 @@ class Tensor(Methods):
     @property
     def device(self) -> Device:
         backend = backend_of(self.array)
-        return Device(backend, backend.device_of(self.array))
+        native = backend.device_of(self.array)
+        return native if type(native) is Device else Device(backend, native)
 
     @property
     def T(self) -> Tensor:
@@ -84,6 +89,16 @@ class Tensor(Methods):
     def mT(self) -> Tensor:
         """The last two axes exchanged."""
         return ops.matrix_transpose(self)
+
+    @property
+    def real(self) -> Tensor:
+        """The real part."""
+        return ops.real(self) if self.dtype.kind == "c" else self
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part; zeros for a real Tensor."""
+        return ops.imag(self) if self.dtype.kind == "c" else ops.zeros_like(self.detach())
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -230,12 +245,19 @@ class Tensor(Methods):
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         import polymod
 
+        if api_version is not None and api_version not in _API_VERSIONS:
+            raise ValueError(f"polymod provides the array API of {', '.join(_API_VERSIONS)}; not {api_version!r}")
         return polymod
 
     def item(self) -> Any:
         """The one element of this Tensor as a Python number."""
         if self.size != 1:
             raise ValueError(f"only a Tensor of one element is a number, this one has shape {self.shape}")
+        if self.node is not None and is_strict():
+            raise GradientError(
+                "this Tensor carries a gradient, which a Python number would lose; use .detach() first, or allow it "
+                "with polymod.set_strict(False)"
+            )
         return self._on_host().item()
 
     def tolist(self) -> Any:
@@ -243,7 +265,7 @@ class Tensor(Methods):
         return self._on_host().tolist()
 
     def __bool__(self) -> bool:
-        return bool(self.item())
+        return bool(self.detach().item())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -305,18 +327,34 @@ class Tensor(Methods):
         return ops.getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._rebind(ops.setitem(self, key, value), "x[i] = v")
+        view = getattr(value, "view_of", None)
+        if view is None or not view.has_written(self, key):  # x[i] += v has when it comes here
+            self._rebind(ops.setitem(self._latest(), key, value), "x[i] = v")
 
     def _rebind(self, result: Tensor, what: str) -> Self:
         recorded = recording.get()
-        if recorded and type(self.node) is Leaf:
-            raise GradientError(
-                f"{what} on a leaf that requires grad would put it out of backward's reach; to set values use "
-                "`with polymod.no_grad():`, to compute with changed values start from x.copy()"
-            )
+        if type(self.node) is Leaf:
+            if recorded:
+                raise GradientError(
+                    f"{what} on a leaf that requires grad would put it out of backward's reach; to set values use "
+                    "`with polymod.no_grad():`, to compute with changed values start from x.copy()"
+                )
+        elif (view := getattr(self, "view_of", None)) is not None:
+            view.write(result, what)
         self.array = result.array
         if recorded:  # inside no_grad values change, and nothing else
             self.node = result.node
+        return self
+
+    def _latest(self) -> Self:
+        """This Tensor; if it is a view of one that still exists, with the values that this one has now."""
+        view = getattr(self, "view_of", None)
+        owner = None if view is None or type(self.node) is Leaf else view.owner()
+        if owner is not None:
+            now = view.take(owner._latest())
+            self.array = now.array
+            if recording.get():
+                self.node = now.node
         return self
 
     def __neg__(self) -> Tensor:
@@ -338,7 +376,7 @@ class Tensor(Methods):
         return ops.add(other, self)
 
     def __iadd__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.add(self, other)), "x += v")
+        return self._rebind(_as_target(self, ops.add(self._latest(), other)), "x += v")
 
     def __sub__(self, other: Any) -> Tensor:
         return ops.subtract(self, other)
@@ -347,7 +385,7 @@ class Tensor(Methods):
         return ops.subtract(other, self)
 
     def __isub__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.subtract(self, other)), "x -= v")
+        return self._rebind(_as_target(self, ops.subtract(self._latest(), other)), "x -= v")
 
     def __mul__(self, other: Any) -> Tensor:
         return ops.multiply(self, other)
@@ -356,7 +394,7 @@ class Tensor(Methods):
         return ops.multiply(other, self)
 
     def __imul__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.multiply(self, other)), "x *= v")
+        return self._rebind(_as_target(self, ops.multiply(self._latest(), other)), "x *= v")
 
     def __truediv__(self, other: Any) -> Tensor:
         return ops.divide(self, other)
@@ -365,7 +403,7 @@ class Tensor(Methods):
         return ops.divide(other, self)
 
     def __itruediv__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.divide(self, other)), "x /= v")
+        return self._rebind(_as_target(self, ops.divide(self._latest(), other)), "x /= v")
 
     def __floordiv__(self, other: Any) -> Tensor:
         return ops.floor_divide(self, other)
@@ -374,7 +412,7 @@ class Tensor(Methods):
         return ops.floor_divide(other, self)
 
     def __ifloordiv__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.floor_divide(self, other)), "x //= v")
+        return self._rebind(_as_target(self, ops.floor_divide(self._latest(), other)), "x //= v")
 
     def __mod__(self, other: Any) -> Tensor:
         return ops.remainder(self, other)
@@ -383,7 +421,7 @@ class Tensor(Methods):
         return ops.remainder(other, self)
 
     def __imod__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.remainder(self, other)), "x %= v")
+        return self._rebind(_as_target(self, ops.remainder(self._latest(), other)), "x %= v")
 
     def __pow__(self, other: Any) -> Tensor:
         return ops.pow(self, other)
@@ -392,7 +430,7 @@ class Tensor(Methods):
         return ops.pow(other, self)
 
     def __ipow__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.pow(self, other)), "x **= v")
+        return self._rebind(_as_target(self, ops.pow(self._latest(), other)), "x **= v")
 
     def __matmul__(self, other: Any) -> Tensor:
         return ops.matmul(self, other)
@@ -401,7 +439,7 @@ class Tensor(Methods):
         return ops.matmul(other, self)
 
     def __imatmul__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.matmul(self, other)), "x @= v")
+        return self._rebind(_as_target(self, ops.matmul(self._latest(), other)), "x @= v")
 
     def __and__(self, other: Any) -> Tensor:
         return ops.bitwise_and(self, other)
@@ -410,7 +448,7 @@ class Tensor(Methods):
         return ops.bitwise_and(other, self)
 
     def __iand__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.bitwise_and(self, other)), "x &= v")
+        return self._rebind(_as_target(self, ops.bitwise_and(self._latest(), other)), "x &= v")
 
     def __or__(self, other: Any) -> Tensor:
         return ops.bitwise_or(self, other)
@@ -419,7 +457,7 @@ class Tensor(Methods):
         return ops.bitwise_or(other, self)
 
     def __ior__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.bitwise_or(self, other)), "x |= v")
+        return self._rebind(_as_target(self, ops.bitwise_or(self._latest(), other)), "x |= v")
 
     def __xor__(self, other: Any) -> Tensor:
         return ops.bitwise_xor(self, other)
@@ -428,7 +466,7 @@ class Tensor(Methods):
         return ops.bitwise_xor(other, self)
 
     def __ixor__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.bitwise_xor(self, other)), "x ^= v")
+        return self._rebind(_as_target(self, ops.bitwise_xor(self._latest(), other)), "x ^= v")
 
     def __lshift__(self, other: Any) -> Tensor:
         return ops.bitwise_left_shift(self, other)
@@ -437,7 +475,7 @@ class Tensor(Methods):
         return ops.bitwise_left_shift(other, self)
 
     def __ilshift__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.bitwise_left_shift(self, other)), "x <<= v")
+        return self._rebind(_as_target(self, ops.bitwise_left_shift(self._latest(), other)), "x <<= v")
 
     def __rshift__(self, other: Any) -> Tensor:
         return ops.bitwise_right_shift(self, other)
@@ -446,7 +484,7 @@ class Tensor(Methods):
         return ops.bitwise_right_shift(other, self)
 
     def __irshift__(self, other: Any) -> Self:
-        return self._rebind(_as_target(self, ops.bitwise_right_shift(self, other)), "x >>= v")
+        return self._rebind(_as_target(self, ops.bitwise_right_shift(self._latest(), other)), "x >>= v")
 
     def __eq__(self, other: Any) -> Any:
         return NotImplemented if other is None or isinstance(other, str) else ops.equal(self, other)
@@ -468,6 +506,66 @@ class Tensor(Methods):
 
     __hash__ = object.__hash__  # by identity: Tensors are keys of optimizers' states
 
+
+class View:
+    """What a Tensor that shows a part of another one, its owner, needs for writes to reach the owner, as in NumPy.
+
+    `key` is the index expression. An owner that nothing else refers to is let go, unless it is a view itself and so on
+    the way to its own owner.
+    """
+
+    __slots__ = ("key", "owner", "written")
+
+    def __init__(self, owner: Tensor, key: Any) -> None:
+        self.owner: Any = (lambda: owner) if hasattr(owner, "view_of") else ref(owner)
+        self.key = key
+        self.written: Any = None  # the owner's array after the last write
+
+    def take(self, owner: Tensor) -> Tensor:
+        """The view of `owner`."""
+        return ops.getitem(owner, self.key)
+
+    def put(self, owner: Tensor, values: Tensor) -> Tensor:
+        """`owner` with `values` where the view shows it."""
+        return ops.setitem(owner, self.key, values)
+
+    def write(self, values: Tensor, what: str) -> None:
+        """Put the view's new values into its owner."""
+        owner = self.owner()
+        if owner is not None:
+            owner._rebind(self.put(owner._latest(), values), what)
+            self.written = owner.array
+
+    def has_written(self, owner: Tensor, key: Any) -> bool:
+        """Whether `owner` has the view's values at `key` already, which is the object that the view was made with."""
+        return key is self.key and self.owner() is owner and owner.array is self.written
+
+
+class Permuted(View):
+    """A view with the axes in the order `key`."""
+
+    __slots__ = ()
+
+    def take(self, owner: Tensor) -> Tensor:
+        return ops.permute_dims(owner, self.key)
+
+    def put(self, owner: Tensor, values: Tensor) -> Tensor:
+        return ops.permute_dims(values, tuple(self.key.index(i) for i in range(len(self.key))))
+
+
+class Reshaped(View):
+    """A view with the shape `key`: axes of length one more or less."""
+
+    __slots__ = ()
+
+    def take(self, owner: Tensor) -> Tensor:
+        return ops.reshape(owner, self.key)
+
+    def put(self, owner: Tensor, values: Tensor) -> Tensor:
+        return ops.reshape(values, owner.shape)
+
+
+_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
 
 _new: Any = Tensor.__new__
 

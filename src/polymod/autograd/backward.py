@@ -10,7 +10,8 @@ from ..backend import backend_of
 from ..errors import GradientError, MixedDevicesError
 from ..ops import ops
 from ..tensor import Tensor, wrap
-from .primitive import Cotangents, parts
+from .anomaly import check_pulled, where_made
+from .primitive import Cotangents, parts, with_examples_of
 from .tape import Leaf, Node, Spec, recording
 
 _order = attrgetter("order")
@@ -95,6 +96,8 @@ def sweep(
     held = cotangents.get
     kind: Any = None
     xp: Any = None
+    masked: set[Any] = set()  # what lies below operations that pick elements
+    watched = where_made.get() is not None
     token = recording.set(create_graph)
     try:
         for node in nodes:
@@ -110,14 +113,24 @@ def sweep(
             if ends:
                 continue
             parents = node.parents
+            primitive = node.primitive
+            pull = primitive.pull
+            if node in masked:
+                pull = primitive.pull_masked
+                masked.update(parents)
+            elif primitive.masks:
+                masked.update(parents)
             wanted = parents if live is None else [p in live for p in parents]
             if create_graph:
-                pulled = _pull_recorded(node, g, wanted)
+                inputs, output = as_tensors(node, recorded=True)
+                pulled = pull(ops, g, wanted, output, inputs, node.attrs)
             else:
-                if type(g) is not kind:  # rarely: a graph mostly stays on one engine
+                if type(g) is not kind or kind is Cotangents:  # rarely: a graph mostly stays on one engine
                     kind = type(g)
                     xp = backend_of(next(iter(g.values())) if kind is Cotangents else g).namespace
-                pulled = node.primitive.pull(xp, g, wanted, node.output, node.inputs, node.attrs)
+                pulled = pull(xp, g, wanted, node.output, node.inputs, node.attrs)
+            if watched:
+                check_pulled(node, g, pulled)
             for parent, c in zip(parents, pulled):  # noqa: B905 strict costs, and rules may give fewer
                 if c is not None and parent is not None:
                     before = held(parent)
@@ -127,12 +140,6 @@ def sweep(
     finally:
         recording.reset(token)
     return found
-
-
-def _pull_recorded(node: Node, g: Any, wanted: Sequence[Any]) -> Any:
-    """The cotangents of the node's inputs as Tensors, computed on the Tensors that the node was made from."""
-    inputs, output = as_tensors(node, recorded=True)
-    return node.primitive.pull(ops, g, wanted, output, inputs, node.attrs)
 
 
 def as_tensors(node: Node, *, recorded: bool) -> tuple[list[Any], Any]:
@@ -182,6 +189,8 @@ def _seed(outputs: Sequence[Any], gradients: Sequence[Any], create_graph: bool) 
                 raise MixedDevicesError(
                     f"the gradient must be on the output's device {y.device}, received it on {g.device}"
                 )
+            if hasattr(y.array, "depths"):  # every example has this gradient
+                g = with_examples_of(g, [y.array])
         g = g if create_graph else g.array
         cotangents[y.node] = g if y.node not in cotangents else cotangents[y.node] + g
     return cotangents

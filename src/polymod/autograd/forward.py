@@ -60,8 +60,7 @@ def _through(node: Node, tangents: Sequence[Any], create_graph: bool) -> Any:
 def _owner(tangents: Sequence[Any]) -> Backend:
     """The backend of raw tangents; a transformation's, if one of them is a transformation's array."""
     arrays = [next(iter(t.values())) if isinstance(t, dict) else t for t in tangents if t is not None]
-    owners = [backend_of(a) for a in arrays]
-    return next((b for b in owners if not b.is_engine), owners[0])
+    return max(map(backend_of, arrays), key=lambda b: b.precedence)
 
 
 def _transposed(node: Node, tangents: Sequence[Any], create_graph: bool) -> Any:

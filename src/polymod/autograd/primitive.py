@@ -33,9 +33,12 @@ from ..dtypes import dtype as dtype_of
 from ..errors import GradientError, MixedDevicesError, PolymodError
 from ..ops import ops
 from ..tensor import Tensor, wrap
-from .tape import Node, Spec, recording
+from .tape import Node, Spec, next_order, recording
 
 Rule = Callable[..., Any] | None
+_new: Any = object.__new__
+_scalar = np.generic
+_no_attrs: dict[str, Any] = {}
 
 
 DROP, FIT, SPEC, KEEP = range(4)
@@ -60,8 +63,10 @@ class Primitive:
 
     reads: tuple[str, ...] = ("xp", "g", "y")  # the parameters of a rule before the inputs
     one_precision = True  # its rules expect inputs of one floating dtype
+    masks = False  # it picks elements, so that those left out may be infinite or NaN: their cotangents are exactly 0
 
     __name__: str
+    __signature__: Any  # of those that are public functions, for inspect.signature
 
     def __init__(self, *rules: Rule) -> None:
         self.rules = rules
@@ -106,7 +111,7 @@ class Primitive:
         else:
             arrays, parents, tracked = unwrapped(args)
             kinds = tuple(map(type, arrays))
-        run = self._runs.get(kinds) or self._resolve(kinds, arrays)
+        run = self._runs.get(kinds) or self._resolve(kinds, arrays, parents)
         try:
             output = run(*arrays, **attrs)
         except Exception as error:
@@ -124,10 +129,18 @@ class Primitive:
             return tuple(map(wrap, outputs))
         return parts(outputs, self.record(outputs, arrays, parents, attrs, tracked))
 
-    def _resolve(self, kinds: tuple[type, ...], arrays: Sequence[Any]) -> Callable[..., Any]:
-        """The engine's implementation for inputs of these classes; remembered, so that it is found once."""
+    def _resolve(self, kinds: tuple[type, ...], arrays: list[Any], parents: list[Any]) -> Callable[..., Any]:
+        """The engine's implementation for inputs of these classes; remembered, so that it is found once.
+
+        Where a transformation's arrays meet others that carry gradients, these are put on record as what the
+        transformation shares.
+        """
         owner = common_owner(self.name, kinds, arrays)
-        run = self._runs[kinds] = getattr(owner.namespace, self.name)
+        run: Callable[..., Any] = getattr(owner.namespace, self.name)
+        if owner.precedence and len(set(kinds)) > 1:
+            share(arrays, parents)
+        else:
+            self._runs[kinds] = run
         return run
 
     def run_on(self, xp: Any, *arrays: Any, **attrs: Any) -> Any:
@@ -205,6 +218,12 @@ class Primitive:
         """The cotangents of the inputs for the cotangent `g` of the output; None for those not `wanted` (falsy)."""
         raise NotImplementedError
 
+    def pull_masked(
+        self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict
+    ) -> Iterable[Any]:
+        """`pull` for what lies below an operation that masks."""
+        return self.pull(xp, g, wanted, output, inputs, attrs)
+
 
 class Elementwise(Primitive):
     """Rules are the partial derivatives, `(xp, y, *inputs, **attrs)`; `one`, `minus_one` and `zero` stand for
@@ -216,11 +235,85 @@ class Elementwise(Primitive):
     def __init__(self, *rules: Rule, floating: bool = False) -> None:
         super().__init__(*rules)
         self.floating = floating  # its result is floating also where all inputs are whole numbers
+        # what a call keeps: of one input at index 0, of two at the bits of those that are tracked
+        self._plans: list[tuple[bool, bool, bool, bool] | None] = [None] * 4
 
-    def _resolve(self, kinds: tuple[type, ...], arrays: Sequence[Any]) -> Callable[..., Any]:
-        run = super()._resolve(kinds, arrays)
+    def __call__(self, *args: Any, **attrs: Any) -> Tensor:
+        """As every primitive's; one and two inputs are spelled out, for small arrays spend their time here."""
+        count = len(args)
+        if attrs or count > 2 or not count:
+            return super().__call__(*args, **attrs)
+        a = args[0]
+        m = n = b = None
+        tracked = 0
+        if isinstance(a, Tensor):
+            m = a.node
+            a = a.array
+            if m is not None:
+                tracked = 1
+        elif isinstance(a, _scalar):
+            a = a.item()
+        try:
+            if count == 1:
+                run = self._runs.get((type(a),))
+                if run is None:
+                    return super().__call__(*args)
+                output = run(a)
+            else:
+                b = args[1]
+                if isinstance(b, Tensor):
+                    n = b.node
+                    b = b.array
+                    if n is not None:
+                        tracked += 2
+                elif isinstance(b, _scalar):
+                    b = b.item()
+                run = self._runs.get((type(a), type(b)))
+                if run is None:
+                    return super().__call__(*args)
+                output = run(a, b)
+        except Exception as error:
+            explain(self.name, [a, b][:count], error)
+            raise
+        result: Tensor = _new(Tensor)
+        result.array = output
+        if not tracked or not recording.get():
+            result.node = None
+            return result
+        node: Node = _new(Node)
+        if count == 1:
+            keep, left, _, _ = self._plans[0] or self._small_plan(1, 1)
+            node.parents = (m,)
+            node.inputs = (a if left else None,)
+        else:
+            keep, left, right, fits = self._plans[tracked] or self._small_plan(tracked, 2)
+            if fits and not (type(b) is float or (type(a) is type(b) and a.shape == b.shape and a.dtype is b.dtype)):
+                result.node = self.record(output, [a, b], [m, n], _no_attrs, tracked)
+                return result
+            node.parents = (m, n)
+            node.inputs = (a if left else None, b if right else None)
+        node.primitive = self
+        node.output = output if keep else None
+        node.attrs = _no_attrs
+        node.hooks = None
+        node.order = next_order()
+        result.node = node
+        return result
+
+    def _small_plan(self, tracked: int, count: int) -> tuple[bool, bool, bool, bool]:
+        """Whether a call with one or two inputs keeps its output and its inputs, and whether their shapes matter."""
+        saving = self._savings.get((tracked, count)) or self._plan(tracked, count)
+        left, right = saving.inputs[0], saving.inputs[-1]
+        plan = (saving.output == KEEP, left == KEEP, right == KEEP, FIT in (left, right))
+        self._plans[0 if count == 1 else tracked] = plan
+        return plan
+
+    def _resolve(self, kinds: tuple[type, ...], arrays: list[Any], parents: list[Any]) -> Callable[..., Any]:
+        run = super()._resolve(kinds, arrays, parents)
         if self.floating or float in kinds or complex in kinds:
-            run = self._runs[kinds] = with_floats(run, [i for i, k in enumerate(kinds) if k not in _numbers])
+            run = with_floats(run, [i for i, k in enumerate(kinds) if k not in _numbers])
+            if kinds in self._runs:
+                self._runs[kinds] = run
         return run
 
     def _plan(self, tracked: int, count: int) -> Saving:
@@ -255,7 +348,21 @@ class Elementwise(Primitive):
             inputs.append(a)
         return Node(self, parents, kept, inputs, attrs)
 
-    def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
+    def pull_masked(
+        self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict
+    ) -> Iterable[Any]:
+        return self.pull(xp, g, wanted, output, inputs, attrs, masked_times)
+
+    def pull(
+        self,
+        xp: Any,
+        g: Any,
+        wanted: Sequence[Any],
+        output: Any,
+        inputs: Any,
+        attrs: dict,
+        times: Callable[[Any, Any, Any], Any] | None = None,
+    ) -> Iterable[Any]:
         several = len(inputs) > 1
         cotangents: list[Any] = []
         for partial, want, x in zip(self.rules, wanted, inputs):  # noqa: B905 inputs may be fewer than rules
@@ -270,7 +377,9 @@ class Elementwise(Primitive):
                 c = xp.zeros_like(g)  # also where g is infinite
             else:
                 c = partial(xp, output, *inputs, **attrs)  # type: ignore[misc]
-                c = g * (conj(xp, c) if dtype_of(g.dtype).kind == "c" else c)
+                if dtype_of(g.dtype).kind == "c":
+                    c = conj(xp, c)
+                c = g * c if times is None else times(xp, g, c)
             cotangents.append(fit(xp, c, x) if several and x is not None else c)
         return cotangents
 
@@ -296,15 +405,33 @@ class Elementwise(Primitive):
         return total
 
 
+def masked_times(xp: Any, g: Any, partial: Any) -> Any:
+    """g * partial, but 0 where g is 0 and the partial derivative infinite or NaN: of an element that was left out.
+
+    Recorded, it is the partial derivative that is replaced, so that g = 0 has its own derivative.
+    """
+    if not hasattr(partial, "dtype"):
+        return g * partial
+    if xp is ops:
+        return g * xp.where((g == 0) & ~xp.isfinite(partial), 0, partial)
+    return xp.where(g == 0, 0, g * partial)
+
+
 def with_floats(run: Callable[..., Any], positions: list[int]) -> Callable[..., Any]:
     """`run` for whole numbers that make floating ones (n / 2, n * 0.5): as the default float dtype on every engine.
 
     The standard leaves this open: NumPy gives float64, PyTorch float32, and array-api-strict refuses.
     """
 
+    floating: set[Any] = set()  # dtypes met, of one engine
+
     def run_on_floats(*arrays: Any, **attrs: Any) -> Any:
         for i in positions:
-            if dtype_of(arrays[i].dtype).kind in "fc":
+            dtype = arrays[i].dtype
+            if dtype in floating:
+                return run(*arrays, **attrs)
+            if dtype_of(dtype).kind in "fc":
+                floating.add(dtype)
                 return run(*arrays, **attrs)
         floats = list(arrays)
         for i in positions:
@@ -433,7 +560,7 @@ class Constant(Primitive):
     def __call__(self, *args: Any, **attrs: Any) -> Tensor:
         arrays = [a.array if isinstance(a, Tensor) else a.item() if isinstance(a, np.generic) else a for a in args]
         kinds = tuple(map(type, arrays))
-        run = self._runs.get(kinds) or self._resolve(kinds, arrays)
+        run = self._runs.get(kinds) or self._resolve(kinds, arrays, [None] * len(arrays))
         try:
             output = run(*arrays, **attrs)
         except Exception as error:
@@ -500,6 +627,35 @@ def widen(output: Any, arrays: list, parents: list) -> None:
             arrays[i], parents[i] = cast.array, cast.node
 
 
+def share(arrays: list, parents: list) -> None:
+    """Where arrays have examples at several depths of `vmap`, put it on record for each that carries a gradient and
+    has none at some of them that its value there is shared by all examples, so that their cotangents are summed."""
+    for i, parent in enumerate(parents):
+        if parent is not None:
+            shared = with_examples_of(wrap(arrays[i], parent), arrays)
+            arrays[i], parents[i] = shared.array, shared.node
+
+
+def with_examples_of(x: Any, others: Iterable[Any]) -> Any:
+    """`x`, shared by the examples that `others` (engine arrays or what is no array) have and it has not."""
+    levels = {level.depth: (level, n) for other in others for level, n in examples_of(other)}
+    if levels:
+        own = {level.depth for level, _ in examples_of(x.array if isinstance(x, Tensor) else x)}
+        for depth in sorted(levels.keys() - own):
+            level, n = levels[depth]
+            x = ops.share_examples(x, level=level, n=n)
+    return x
+
+
+def examples_of(array: Any) -> list[tuple[Any, int]]:
+    """The `vmap`s in which an array has examples, with their numbers."""
+    found = []
+    while hasattr(array, "depths"):
+        found.append((array.level, array.value.shape[0]))
+        array = array.value
+    return found
+
+
 def fit(xp: Any, g: Any, x: Any) -> Any:
     """`g` with the shape and the dtype of the input `x` whose cotangent it is."""
     shape = getattr(x, "shape", None)
@@ -545,12 +701,10 @@ def common_owner(name: str, kinds: Sequence[type], arrays: Sequence[Any]) -> Bac
         owners[owner.name] = owner
     if not owners:
         raise TypeError(f"polymod.{name} needs at least one array; received {', '.join(k.__name__ for k in kinds)}")
-    higher = [b for b in owners.values() if not b.is_engine]
-    if higher:
-        return higher[0]
-    if len(owners) > 1:
+    highest = max(owners.values(), key=lambda b: b.precedence)
+    if len(owners) > 1 and highest.is_engine:
         raise mixed(name, arrays)
-    return next(iter(owners.values()))
+    return highest
 
 
 def mixed(name: str, arrays: Sequence[Any]) -> MixedDevicesError:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..backend import backend_of, find_owner
+from ..backend import find_owner
 from ..errors import GradientError
 from ..ops import ops
 from ..tensor import Tensor, wrap
 from .backward import reachable
-from .tape import Leaf, enable_grad, recording
+from .tape import Leaf, enable_grad, mapped, next_order, recording
 from .trees import is_module, leaves, map_leaves, trainable
 
 
@@ -42,6 +42,7 @@ class Recorded:
             raise GradientError(
                 f"argnums {tuple(chosen)} counts positional arguments, of which this call has {len(args)}"
             )
+        self.start = next_order()
         self.chosen = [args[i] for i in chosen]
         self.outer = recording.get()
         self.leaves: list[Tensor] = []
@@ -75,15 +76,17 @@ class Recorded:
             return x
         source = x if isinstance(x, Tensor) else ops.asarray(x)
         with enable_grad():
-            fresh = ops.alias(source) if source.node is not None else wrap(source.array, Leaf())
+            fresh = ops.alias(source) if source.node is not None else source
+            for level, n in mapped.get():  # inside vmap every example has a derivative of its own
+                if level.depth not in getattr(fresh.array, "depths", ()):
+                    fresh = ops.share_examples(fresh, level=level, n=n)
+            fresh = fresh if fresh.node is not None else wrap(fresh.array, Leaf())
             self.leaves.append(wrap(fresh.array, fresh.node))
             # f gets a computed Tensor, which it may change by x[i] = v
             return ops.alias(fresh) if type(fresh.node) is Leaf else fresh
 
     def _reaches_beyond(self) -> bool:
-        own = {x.node for x in self.leaves}
-        roots = [y.node for y in self.outputs() if y.node is not None]
-        return any(type(n) is Leaf and n not in own for n in reachable(roots))
+        return any(n.order < self.start for n in reachable(y.node for y in self.outputs() if y.node is not None))
 
     def outputs(self) -> list[Tensor]:
         """The floating Tensors among what `f` returned."""
@@ -91,8 +94,7 @@ class Recorded:
 
     def records(self, *given: Tensor) -> bool:
         """Whether derivatives computed now, also from the Tensors `given`, are to be recorded themselves."""
-        hidden = any(not backend_of(x.array).is_engine for x in self.leaves)
-        return recording.get() and (self.follows or hidden or any(g.node is not None for g in given))
+        return recording.get() and (self.follows or any(g.node is not None for g in given))
 
     def shown(self, result: Any) -> Any:
         """`result`, a container of Tensors, as the caller gets it: without the graph of this call, unless derivatives

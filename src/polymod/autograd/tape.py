@@ -6,13 +6,15 @@ and reference counting frees it as soon as the last Tensor that needs it is gone
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from itertools import count
 from typing import Any
 
 recording: ContextVar[bool] = ContextVar("polymod recording", default=True)
+mapped: ContextVar[tuple[tuple[Any, int], ...]] = ContextVar("polymod examples", default=())
+"""The `vmap`s that are running, outermost first: the level and the number of examples of each."""
 next_order = count().__next__
 
 
@@ -26,7 +28,9 @@ class Node:
     __slots__ = ("attrs", "hooks", "inputs", "order", "output", "parents", "primitive")
     overwritten = -1  # see Leaf
 
-    def __init__(self, primitive: Any, parents: list, output: Any, inputs: Any, attrs: dict) -> None:
+    parents: Sequence[Any]
+
+    def __init__(self, primitive: Any, parents: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> None:
         self.primitive = primitive
         self.parents = parents
         self.output = output
@@ -38,7 +42,7 @@ class Node:
     def release(self) -> None:
         """Let go of the saved arrays; the node can't be gone through again."""
         self.primitive = self.output = self.inputs = None
-        self.parents = []
+        self.parents = ()
 
 
 class Leaf:
@@ -55,6 +59,21 @@ class Leaf:
 
     def release(self) -> None:
         """Nothing is saved in a leaf."""
+
+
+_strict = False
+
+
+def set_strict(strict: bool) -> None:
+    """Whether `float(t)`, `int(t)` and `t.item()` raise on a Tensor that carries a gradient, which the Python number
+    loses. They are allowed unless this says otherwise; it holds for all threads."""
+    global _strict
+    _strict = bool(strict)
+
+
+def is_strict() -> bool:
+    """Whether `set_strict(True)` holds."""
+    return _strict
 
 
 def mark_overwritten(leaves: Iterable[Leaf]) -> None:

@@ -1,5 +1,31 @@
 """The public functions of the standard, by its chapters."""
 
-from . import creation, elementwise, indexing, manipulation, statistical
+from . import (
+    beyond,
+    creation,
+    data_types,
+    einsum,
+    elementwise,
+    indexing,
+    info,
+    manipulation,
+    searching,
+    sets,
+    sorting,
+    statistical,
+)
 
-__all__ = ["creation", "elementwise", "indexing", "manipulation", "statistical"]
+__all__ = [
+    "beyond",
+    "creation",
+    "data_types",
+    "einsum",
+    "elementwise",
+    "indexing",
+    "info",
+    "manipulation",
+    "searching",
+    "sets",
+    "sorting",
+    "statistical",
+]

@@ -21,6 +21,7 @@ __all__ = [
     "full",
     "full_like",
     "linspace",
+    "meshgrid",
     "ones",
     "ones_like",
     "tensor",
@@ -149,6 +150,10 @@ def empty(shape: Any, *, dtype: Any = None, device: Any = None, backend: Any = N
     return _made("empty", _shape(shape), dtype=dtype, device=device, backend=backend)
 
 
+def _tracked(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.requires_grad
+
+
 def _number(x: Any) -> Any:
     """A Tensor or NumPy scalar as the Python number it is."""
     return x.item() if isinstance(x, Tensor | np.generic) else x
@@ -164,7 +169,13 @@ def full(
     backend: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """`fill_value` everywhere; the dtype follows it: default float for a float, int64 for an int, bool for a bool."""
+    """`fill_value` everywhere; the dtype follows it: default float for a float, int64 for an int, bool for a bool.
+
+    A 0-d Tensor that carries a gradient gets the sum of the result's.
+    """
+    if _tracked(fill_value):
+        value = fill_value.to_device(place(device, backend))
+        return ops.copy(ops.broadcast_to(value if dtype is None else ops.astype(value, dtype), _shape(shape)))
     value = _number(fill_value)
     d = dtypes.dtype(type(value)) if dtype is None else dtype
     return _made("full", _shape(shape), value, dtype=d, device=device, backend=backend, requires_grad=requires_grad)
@@ -194,7 +205,16 @@ def linspace(
     backend: Any = None,
     endpoint: bool = True,
 ) -> Tensor:
-    """`num` evenly spaced values from `start` to `stop`, which is left out if not `endpoint`."""
+    """`num` evenly spaced values from `start` to `stop`, which is left out if not `endpoint`.
+
+    Ends that are 0-d Tensors with a gradient get theirs; the dtype is then that of the ends.
+    """
+    if _tracked(start) or _tracked(stop):
+        where = place(device, backend)
+        ends = [x.to_device(where) if isinstance(x, Tensor) else x for x in (start, stop)]
+        d = ops.result_type(*ends) if dtype is None else dtypes.dtype(dtype)
+        steps = arange(num, dtype=d, device=where) / (num - 1 if endpoint and num > 1 else (num or 1))
+        return ops.astype(ends[0] * (1 - steps) + ends[1] * steps, d, copy=False)
     start, stop = _number(start), _number(stop)
     complex_ends = isinstance(start, complex) or isinstance(stop, complex)
     d = dtype if dtype is not None else dtypes.default_complex() if complex_ends else dtypes.default_float()
@@ -244,8 +264,31 @@ def empty_like(x: Any, /, *, dtype: Any = None, device: Any = None) -> Tensor:
 
 @ops.publish
 def full_like(x: Any, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """`fill_value` with the shape, dtype and device of `x`."""
-    return _like("full_like", x, fill_value, dtype=dtype, device=device)
+    """`fill_value` with the shape, dtype and device of `x`; a 0-d Tensor that carries a gradient passes it on."""
+    if _tracked(fill_value):
+        like = wrap(raw(x))
+        return full(like.shape, fill_value, dtype=like.dtype if dtype is None else dtype, device=device or like.device)
+    return _like("full_like", x, _number(fill_value), dtype=dtype, device=device)
+
+
+@ops.publish
+def meshgrid(*arrays: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
+    """The coordinates of a grid: each of the one-dimensional `arrays` broadcast along an axis of its own.
+
+    The i-th array varies along axis i; with indexing="xy" the first two axes are exchanged. All are of one dtype.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f'indexing must be "xy" or "ij", received {indexing!r}')
+    if len({dtypes.dtype(raw(x).dtype) for x in arrays}) > 1:
+        raise ValueError(f"arrays must have one dtype, received {', '.join(str(wrap(raw(x)).dtype) for x in arrays)}")
+    order = list(range(len(arrays)))
+    if indexing == "xy":
+        order[:2] = order[1::-1]
+    columns = [
+        ops.reshape(x, tuple(-1 if i == axis else 1 for i in range(len(arrays))))
+        for x, axis in zip(arrays, order, strict=True)
+    ]
+    return ops.broadcast_arrays(*columns)
 
 
 @ops.publish

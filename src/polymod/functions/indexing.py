@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..autograd.primitive import with_examples_of
 from ..backend import backend_of, find_owner
 from ..errors import MixedDevicesError
 from ..ops import ops
 from ..rules import primitives
-from ..tensor import Tensor, raw, wrap
+from ..rules.indexing import basic
+from ..tensor import Tensor, View, raw, wrap
 
 __all__ = [
     "getitem",
     "index_add",
-    "nonzero",
     "setitem",
     "take",
     "take_along_axis",
@@ -84,7 +85,7 @@ def _array_or_number(x: Any, k: Any) -> Any:
         )
     if dtypes.dtype(k.dtype).kind not in "iub":
         raise IndexError(f"arrays in an index must be integers or booleans, received {dtypes.dtype(k.dtype)}")
-    if owner is not backend_of(x) and backend_of(x).is_engine:
+    if owner is not backend_of(x) and owner.precedence <= backend_of(x).precedence == 0:
         raise MixedDevicesError(
             f"an array on {wrap(x).device} is indexed with one on {wrap(k).device}; move one of them"
         )
@@ -94,7 +95,17 @@ def _array_or_number(x: Any, k: Any) -> Any:
 @ops.publish
 def getitem(x: Any, key: Any) -> Tensor:
     """x[key]; trailing axes that are not named are taken whole."""
-    return _index(x, key=_key(raw(x), key))
+    whole = _key(raw(x), key)
+    result = _index(_beside(x, whole), key=whole)
+    if (type(whole) is slice or basic(whole)) and isinstance(x, Tensor) and result.array.ndim:
+        result.view_of = View(x, key)
+    return result
+
+
+def _beside(x: Any, key: Any) -> Any:
+    """`x` with the examples of `vmap` that index arrays have and it has not."""
+    arrays = [k for k in (key if type(key) is tuple else (key,)) if hasattr(k, "depths")]
+    return with_examples_of(x, arrays) if arrays else x
 
 
 @ops.publish
@@ -107,13 +118,15 @@ def setitem(x: Any, key: Any, values: Any) -> Tensor:
         )
     if dtypes.dtype(values.array.dtype) is not dtypes.dtype(array.dtype):
         values = ops.astype(values, array.dtype)
-    return _index_set(x, values, key=_key(array, key))
+    key = _key(array, key)
+    return _index_set(_beside(x, key), values, key=key)
 
 
 @ops.publish
 def index_add(x: Any, key: Any, values: Any) -> Tensor:
     """A copy of `x` with `values` added at x[key]; an element that is named several times gets every value."""
-    return _scatter_add(x, values, key=_key(raw(x), key))
+    key = _key(raw(x), key)
+    return _scatter_add(_beside(x, key), values, key=key)
 
 
 @ops.publish
@@ -139,10 +152,3 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
     shape[axis % ndim] = index.shape[axis]
     indices = ops.broadcast_to(indices, shape) if tuple(shape) != tuple(index.shape) else indices
     return primitives["take_along_axis"](x, indices, axis=axis)
-
-
-@ops.publish
-def nonzero(x: Any, /) -> tuple[Tensor, ...]:
-    """The positions of the elements that are not zero, an int64 array per axis."""
-    array = raw(x)
-    return tuple(wrap(i) for i in backend_of(array).namespace.nonzero(array))

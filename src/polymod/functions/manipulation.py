@@ -9,26 +9,25 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..backend import backend_of, find_owner
+from ..backend import find_owner
 from ..ops import ops
 from ..rules import primitives
-from ..tensor import Tensor, raw, wrap
+from ..tensor import Permuted, Reshaped, Tensor, raw, wrap
+from .data_types import astype, result_type
 
 __all__ = [
-    "astype",
     "broadcast_arrays",
+    "broadcast_shapes",
     "broadcast_to",
     "clip",
     "concat",
     "expand_dims",
     "flatten",
     "flip",
-    "isdtype",
     "moveaxis",
     "permute_dims",
     "repeat",
     "reshape",
-    "result_type",
     "roll",
     "squeeze",
     "stack",
@@ -36,7 +35,6 @@ __all__ = [
     "tril",
     "triu",
     "unstack",
-    "where",
 ]
 
 _index = primitives["index"]
@@ -77,7 +75,11 @@ def permute_dims(x: Any, /, axes: tuple[int, ...]) -> Tensor:
     axes = tuple(axes)
     if sorted(axes_tuple(axes, raw(x).ndim)) != list(range(raw(x).ndim)):
         raise ValueError(f"axes must name each of the {raw(x).ndim} axes once, received {axes}")
-    return _permute_dims(x, axes=axes_tuple(axes, len(axes)))
+    axes = axes_tuple(axes, len(axes))
+    result = _permute_dims(x, axes=axes)
+    if isinstance(x, Tensor):
+        result.view_of = Permuted(x, axes)
+    return result
 
 
 @ops.publish
@@ -94,13 +96,25 @@ def moveaxis(x: Any, source: Any, destination: Any, /) -> Tensor:
 
 
 @ops.publish
-def expand_dims(x: Any, /, axis: int = 0) -> Tensor:
-    """With a new axis of length one at position `axis`."""
+def expand_dims(x: Any, /, axis: int | tuple[int, ...] = 0) -> Tensor:
+    """With a new axis of length one at position `axis` of the result, or at each of several."""
     shape = list(raw(x).shape)
-    if not -len(shape) - 1 <= axis <= len(shape):
-        raise IndexError(f"axis {axis} is out of range for a result with {len(shape) + 1} axes")
-    shape.insert(axis % (len(shape) + 1), 1)
-    return _reshape(x, shape=tuple(shape))
+    ndim = len(shape) + (len(axis) if isinstance(axis, tuple) else 1)
+    try:
+        axes = axes_tuple(axis, ndim)
+    except IndexError:
+        raise IndexError(f"axis {axis} is out of range for a result with {ndim} axes") from None
+    for a in sorted(axes):
+        shape.insert(a, 1)
+    return _respaced(x, tuple(shape))
+
+
+def _respaced(x: Any, shape: tuple[int, ...]) -> Tensor:
+    """`x` with axes of length one more or less."""
+    result = _reshape(x, shape=shape)
+    if isinstance(x, Tensor):
+        result.view_of = Reshaped(x, shape)
+    return result
 
 
 @ops.publish
@@ -110,7 +124,7 @@ def squeeze(x: Any, /, axis: Any) -> Tensor:
     axes = axes_tuple(axis, len(shape))
     if any(shape[a] != 1 for a in axes):
         raise ValueError(f"only axes of length one can be squeezed, received axis {axis} of shape {tuple(shape)}")
-    return _reshape(x, shape=tuple(n for i, n in enumerate(shape) if i not in axes))
+    return _respaced(x, tuple(n for i, n in enumerate(shape) if i not in axes))
 
 
 @ops.publish
@@ -132,10 +146,27 @@ def broadcast_to(x: Any, /, shape: Any) -> Tensor:
 
 
 @ops.publish
-def broadcast_arrays(*arrays: Any) -> list[Tensor]:
+def broadcast_shapes(*shapes: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """The shape that arrays of `shapes` broadcast to; None, a size that is not known, makes that of the result so.
+
+    Raises:
+        ValueError: the shapes can't be broadcast.
+    """
+    ndim = max(map(len, shapes), default=0)
+    result: list[int | None] = []
+    for sizes in zip(*((1,) * (ndim - len(shape)) + tuple(shape) for shape in shapes), strict=True):
+        known = set(sizes) - {1, None}
+        if len(known) > 1:
+            raise ValueError(f"shapes {', '.join(map(str, map(tuple, shapes)))} can't be broadcast together")
+        result.append(None if None in sizes else known.pop() if known else 1)
+    return tuple(result)
+
+
+@ops.publish
+def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
     """All of `arrays` broadcast to their common shape."""
-    shape = np.broadcast_shapes(*(tuple(raw(x).shape) for x in arrays))
-    return [broadcast_to(x, shape) for x in arrays]
+    shape = broadcast_shapes(*(tuple(raw(x).shape) for x in arrays))
+    return tuple(broadcast_to(x, shape) for x in arrays)
 
 
 @ops.publish
@@ -200,14 +231,32 @@ def triu(x: Any, /, *, k: int = 0) -> Tensor:
 
 
 @ops.publish
-def repeat(x: Any, repeats: int, /, *, axis: int | None = None) -> Tensor:
-    """Each element (or slice along `axis`) `repeats` times in succession."""
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
+    """Each element (or slice along `axis`) `repeats` times in succession.
+
+    Args:
+        x: any shape; flattened first where axis is None.
+        repeats: an integer, or a one-dimensional integer array with a number for each slice. The sum of an array
+            is the size of the result, for which a GPU must be waited for.
+        axis: the axis to repeat along.
+    """
     if axis is None:
         x, axis = _reshape(x, shape=(-1,)), 0
-    n = raw(x).shape[axis]
-    device = wrap(raw(x)).device
-    positions = ops.asarray(np.repeat(np.arange(n), repeats).tolist(), dtype=dtypes.int64, device=device)
-    return ops.take(x, positions, axis=axis)
+    shape = tuple(raw(x).shape)
+    (axis,) = axes_tuple(axis, len(shape))
+    before, n, after = shape[:axis], shape[axis], shape[axis + 1 :]
+    if not isinstance(repeats, int) and getattr(raw(repeats), "ndim", 0) == 0:
+        repeats = int(repeats)
+    if not isinstance(repeats, int):
+        counts = ops.asarray(repeats, dtype=dtypes.int64, device=wrap(raw(x)).device)
+        if counts.shape not in ((n,), (1,)):
+            raise ValueError(f"repeats must be an integer or have shape ({n},), received {counts.shape}")
+        ends = ops.cumulative_sum(broadcast_to(counts, (n,)))
+        total = int(ends[-1]) if n else 0
+        positions = ops.searchsorted(ends, ops.arange(total, device=counts.device), side="right")
+        return ops.take(x, positions, axis=axis)
+    wide = broadcast_to(_reshape(x, shape=(*before, n, 1, *after)), (*before, n, repeats, *after))
+    return _reshape(wide, shape=(*before, n * repeats, *after))
 
 
 @ops.publish
@@ -227,89 +276,8 @@ def tile(x: Any, repetitions: tuple[int, ...], /) -> Tensor:
 
 
 @ops.publish
-def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
-    """`x1` where `condition` holds, else `x2`. The derivative of the branch not taken is exactly 0."""
-    if isinstance(x1, _number) or isinstance(x2, _number):
-        x1, x2 = _with_array(condition, x1, x2)
-    return primitives["where"](condition, x1, x2)
-
-
-_number = int | float | complex
-
-
-def _with_array(condition: Any, x1: Any, x2: Any) -> tuple[Any, Any]:
-    """The branches of `where`, one of them a number, with an array among them whose dtype is the result's."""
-    both = isinstance(x1, _number) and isinstance(x2, _number)
-    array, number = (x1 + x2, x1 + x2) if both else (x2, x1) if isinstance(x1, _number) else (x1, x2)
-    if not both and (dtypes.dtype(raw(array).dtype).kind in "fc" or not isinstance(number, float | complex)):
-        return x1, x2
-    if both and isinstance(x1, bool) and isinstance(x2, bool):
-        number = True
-    dtype = dtypes.dtype(type(number))
-    if both:
-        return ops.full((), x1, dtype=dtype, device=wrap(raw(condition)).device), x2
-    whole = astype(array, dtype)
-    return (x1, whole) if array is x2 else (whole, x2)
-
-
-@ops.publish
 def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
     """`x` held between `min` and `max`, each a number, an array or None."""
     if min is None and max is None:
         return ops.copy(x)
     return primitives["clip"](x, min, max)
-
-
-# ------------------------------------------------------------------------------------------------------- dtype
-
-
-@ops.publish
-def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
-    """`x` converted to `dtype`; `x` itself where it has that dtype and `copy` is False.
-
-    A conversion to integers or booleans carries no gradient.
-    """
-    x = x if isinstance(x, Tensor) else ops.asarray(x)
-    if device is not None:
-        x = x.to_device(device)
-    d = dtypes.dtype(dtype)
-    if d is x.dtype:
-        return ops.copy(x) if copy else x
-    if x.dtype.kind == "c" and d.kind != "c":
-        raise TypeError(f"{x.dtype} has no conversion to {d}; take real(x), imag(x) or abs(x)")
-    source = x if d.kind in "fc" else x.detach()
-    return primitives["cast"](source, dtype=backend_of(x.array).dtype(d))
-
-
-@ops.publish
-def isdtype(dtype: Any, kind: Any) -> bool:
-    """Whether `dtype` is of `kind`: a dtype, "bool", "signed integer", "unsigned integer", "integral",
-    "real floating", "complex floating", "numeric", or a tuple of these."""
-    if isinstance(kind, tuple):
-        return any(isdtype(dtype, k) for k in kind)
-    if not isinstance(kind, str):
-        return dtypes.dtype(dtype) is dtypes.dtype(kind)
-    letters = {
-        "bool": "b",
-        "signed integer": "i",
-        "unsigned integer": "u",
-        "integral": "iu",
-        "real floating": "f",
-        "complex floating": "c",
-        "numeric": "iufc",
-    }
-    if kind not in letters:
-        raise ValueError(f"unknown kind of dtype {kind!r}; expected one of {', '.join(letters)}")
-    return dtypes.dtype(dtype).kind in letters[kind]
-
-
-@ops.publish
-def result_type(*arrays_and_dtypes: Any) -> dtypes.DType:
-    """The dtype that results from combining arrays, dtypes and Python numbers, as the standard promotes."""
-    return dtypes.dtype(np.result_type(*(_as_host_dtype(a) for a in arrays_and_dtypes)))
-
-
-def _as_host_dtype(a: Any) -> Any:
-    if isinstance(a, bool | int | float | complex):
-        return a
-    return dtypes.dtype(getattr(raw(a), "dtype", a)).dtype

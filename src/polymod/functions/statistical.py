@@ -9,14 +9,15 @@ from ..ops import ops
 from ..rules import primitives
 from ..rules.reductions import count
 from ..tensor import Tensor, raw, wrap
-from .manipulation import astype
+from .data_types import astype
+from .manipulation import axes_tuple
 
 __all__ = [
     "all",
     "any",
-    "argmax",
-    "argmin",
+    "cumulative_prod",
     "cumulative_sum",
+    "diff",
     "logsumexp",
     "matmul",
     "matrix_transpose",
@@ -38,22 +39,25 @@ _sum, _prod, _mean, _max, _min = (primitives[n] for n in ("sum", "prod", "mean",
 @ops.publish
 def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis`. Integers and booleans are summed as int64 unless `dtype` says otherwise."""
-    return _sum(_summable(x, dtype), axis=axis, keepdims=keepdims)
+    return _typed(_sum, x, dtype, axis=axis, keepdims=keepdims)
 
 
 @ops.publish
 def prod(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The product over `axis`. Its derivative is right where factors are zero."""
-    return _prod(_summable(x, dtype), axis=axis, keepdims=keepdims)
+    return _typed(_prod, x, dtype, axis=axis, keepdims=keepdims)
 
 
-def _summable(x: Any, dtype: Any) -> Any:
-    if dtype is not None:
-        return astype(x, dtype, copy=False)
-    kind = dtypes.dtype(raw(x).dtype).kind
-    if kind in "fc":
-        return x
-    return astype(x, dtypes.uint64 if kind == "u" else dtypes.int64, copy=False)
+def _typed(primitive: Any, x: Any, dtype: Any, **attrs: Any) -> Tensor:
+    """A sum or product in `dtype`; by default that of a floating `x`, and for whole numbers one of 64 bits.
+
+    The result is cast, too, since engines add up small integers in larger ones.
+    """
+    kind = dtypes.dtype(raw(x).dtype)
+    if dtype is None and kind.kind in "fc":
+        return primitive(x, **attrs)
+    d = dtypes.dtype(dtype) if dtype is not None else dtypes.uint64 if kind.kind == "u" else dtypes.int64
+    return astype(primitive(astype(x, d, copy=False), **attrs), d, copy=False)
 
 
 @ops.publish
@@ -95,16 +99,50 @@ def min(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
 @ops.publish
 def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
     """The running sum along `axis`, with a zero in front if `include_initial`."""
-    x = _summable(x, dtype)
+    return _running("cumulative_sum", x, axis, dtype, ops.zeros if include_initial else None)
+
+
+@ops.publish
+def cumulative_prod(x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False) -> Tensor:
+    """The running product along `axis`, with a one in front if `include_initial`.
+
+    Its derivative is right where factors are zero.
+    """
+    return _running("cumulative_prod", x, axis, dtype, ops.ones if include_initial else None)
+
+
+def _running(name: str, x: Any, axis: int | None, dtype: Any, initial: Any) -> Tensor:
+    shape = list(raw(x).shape)
     if axis is None:
-        if raw(x).ndim != 1:
-            raise ValueError(f"axis must be given for an array of shape {tuple(raw(x).shape)}")
+        if len(shape) != 1:
+            raise ValueError(f"axis must be given for an array of shape {tuple(shape)}")
         axis = 0
-    result = primitives["cumulative_sum"](x, axis=axis)
-    if include_initial:
-        shape = list(result.shape)
-        shape[axis] = 1
-        result = ops.concat([ops.zeros(shape, dtype=result.dtype, device=result.device), result], axis=axis)
+    (axis,) = axes_tuple(axis, len(shape))
+    result = _typed(primitives[name], x, dtype, axis=axis)
+    if initial is None:
+        return result
+    shape[axis] = 1
+    return ops.concat([initial(shape, dtype=result.dtype, device=result.device), result], axis=axis)
+
+
+@ops.publish
+def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: Any = None) -> Tensor:
+    """The differences between neighbours along `axis`, taken `n` times.
+
+    Args:
+        x: numbers; at least one axis.
+        axis: the axis along which neighbours are.
+        n: how many times; 0 gives `x` with what is prepended and appended.
+        prepend, append: arrays to be put before and behind `x` first; of x's shape but for `axis`.
+    """
+    if n < 0:
+        raise ValueError(f"n must not be negative, received {n}")
+    (axis,) = axes_tuple(axis, raw(x).ndim)
+    joined = [part for part in (prepend, x, append) if part is not None]
+    result = ops.concat(joined, axis=axis) if len(joined) > 1 else x if isinstance(x, Tensor) else wrap(x)
+    before = (slice(None),) * axis
+    for _ in range(n):
+        result = result[(*before, slice(1, None))] - result[(*before, slice(None, -1))]
     return result
 
 
@@ -112,18 +150,6 @@ def cumulative_sum(x: Any, /, *, axis: int | None = None, dtype: Any = None, inc
 def logsumexp(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) over `axis` without overflow."""
     return primitives["logsumexp"](x, axis=axis, keepdims=keepdims)
-
-
-@ops.publish
-def argmax(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """The position of the (first) largest element along `axis`, or in the flattened array; int64."""
-    return primitives["argmax"](x, axis=axis, keepdims=keepdims)
-
-
-@ops.publish
-def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
-    """The position of the (first) smallest element along `axis`, or in the flattened array; int64."""
-    return primitives["argmin"](x, axis=axis, keepdims=keepdims)
 
 
 @ops.publish

@@ -9,6 +9,7 @@ from reprlib import recursive_repr
 from typing import Any, Self
 
 from .. import dtypes
+from ..autograd.anomaly import describe_place
 from ..backend import find_owner, place
 from ..errors import MixedDevicesError, PolymodError
 from ..handle import Handle
@@ -396,6 +397,15 @@ def _locate(error: Exception, stack: list[Module]) -> None:
         error.location = f"\n  {where}"
     else:
         error.add_note(where)
+
+
+def _place() -> str:
+    """The module that is running in this thread, for `detect_anomaly`."""
+    stack = _calls.stack
+    return f" in module {_path_of(stack)!r} ({type(stack[-1]).__name__})" if stack else ""
+
+
+describe_place.append(_place)
 
 
 def _path_of(stack: list[Module]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import dtypes
 from ..backend import Backend, Capabilities, register_backend
-from ..functions.manipulation import result_type
+from ..functions.data_types import result_type
 from ..tensor import Tensor, wrap
 
 _COMPARISONS = frozenset(
@@ -27,7 +27,7 @@ _WHOLE = frozenset(
 )
 _FLOATING = frozenset(
     "divide reciprocal exp expm1 log log1p log2 log10 logaddexp sqrt sin cos tan asin acos atan atan2 sinh cosh tanh "
-    "asinh acosh atanh hypot conj".split()
+    "asinh acosh atanh hypot conj nextafter".split()
 )
 
 
@@ -206,11 +206,30 @@ class ShapeNamespace:
     def argmax(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> ShapeArray:
         return _reduced(x, axis, keepdims, dtypes.int64)
 
-    argmin = argmax
+    argmin = count_nonzero = argmax
 
     @staticmethod
     def cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, include_initial: bool = False) -> ShapeArray:
         return ShapeArray(x.shape, x.dtype if dtype is None else dtype)
+
+    cumulative_prod = cumulative_sum
+
+    # searching, sorting, sets
+    @staticmethod
+    def sort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> ShapeArray:
+        return ShapeArray(x.shape, x.dtype)
+
+    @staticmethod
+    def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> ShapeArray:
+        return ShapeArray(x.shape, dtypes.int64)
+
+    @staticmethod
+    def searchsorted(x1: Any, x2: Any, /, *, side: str = "left") -> ShapeArray:
+        return ShapeArray(x2.shape, dtypes.int64)
+
+    @staticmethod
+    def isin(x1: Any, x2: Any, /) -> ShapeArray:
+        return ShapeArray(x1.shape, dtypes.bool_)
 
     # products
     @staticmethod
@@ -351,7 +370,7 @@ class ShapeNamespace:
 
     @staticmethod
     def isdtype(dtype: Any, kind: Any) -> bool:
-        from ..functions.manipulation import isdtype
+        from ..functions.data_types import isdtype
 
         return isdtype(dtype, kind)
 
@@ -362,6 +381,7 @@ class ShapeNamespace:
 
 class _ShapeBackend(Backend):
     is_engine = False
+    precedence = 1
 
 
 shape_backend = register_backend(

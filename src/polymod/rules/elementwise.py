@@ -1,11 +1,13 @@
 """Elementwise functions of the standard: y = f(x) or y = f(a, b), and their partial derivatives."""
 
 import cmath
+import math
 from math import log as ln
 from math import nan
 
 from ..autograd.primitive import Constant, Elementwise, General, fit, minus_one, one, zero
 from ..backend import define
+from ..dtypes import dtype as dtype_of
 
 LN2, LN10 = ln(2), ln(10)
 
@@ -28,6 +30,17 @@ copysign = Elementwise(lambda xp, y, a, _b: xp.sign(y) * xp.sign(a), zero)
 
 # exponentials and logarithms
 exp = Elementwise(lambda xp, y, _x: y)
+
+
+@define
+def expm1(xp, x):
+    """exp(x) - 1, accurate near 0; engines differ from the standard where a complex x is 0 or not finite."""
+    y = xp.backend.xp.expm1(x)
+    if dtype_of(x.dtype).kind != "c":
+        return y
+    return xp.where(xp.isfinite(xp.real(x)) & (x != 0), y, xp.exp(x) - 1)
+
+
 expm1 = Elementwise(lambda xp, y, _x: y + 1)
 log = Elementwise(lambda xp, _y, x: 1 / x)
 log1p = Elementwise(lambda xp, _y, x: 1 / (1 + x))
@@ -57,6 +70,19 @@ atan2 = Elementwise(  # 0 at the origin
 )
 sinh = Elementwise(lambda xp, _y, x: xp.cosh(x))
 cosh = Elementwise(lambda xp, _y, x: xp.sinh(x))
+
+
+@define
+def tanh(xp, x):
+    """Hyperbolic tangent; by the standard it is 1 + 0j at inf + bj for any b > 0, in engines also 1 - 0j."""
+    y = xp.backend.xp.tanh(x)
+    if dtype_of(x.dtype).kind != "c":
+        return y
+    a, b = xp.real(x), xp.imag(x)
+    end = xp.astype(xp.sign(a), y.dtype)
+    return xp.where(xp.isinf(a) & xp.isfinite(b), xp.where(b < 0, xp.conj(end), end), y)
+
+
 tanh = Elementwise(lambda xp, y, _x: 1 - y * y)
 asinh = Elementwise(lambda xp, _y, x: 1 / xp.sqrt(x * x + 1))
 acosh = Elementwise(lambda xp, _y, x: 1 / (xp.sqrt(x - 1) * xp.sqrt(x + 1)))
@@ -67,7 +93,24 @@ floor = Elementwise(zero)
 ceil = Elementwise(zero)
 trunc = Elementwise(zero)
 round = Elementwise(zero)
+
+
+@define
+def floor_divide(xp, a, b):
+    """The largest integer not above a / b; by the standard the quotient of an infinity is one, in engines NaN."""
+    y = xp.backend.xp.floor_divide(a, b)
+    if dtype_of(y.dtype).kind != "f":
+        return y
+    return xp.where(infinite(xp, a) | infinite(xp, b), xp.floor(a / b), y)
+
+
 floor_divide = Elementwise(zero, zero)
+nextafter = Elementwise(one, zero)  # almost everywhere: the step between neighbours is constant
+
+
+def infinite(xp, x):
+    """Where `x`, an array or a number, is infinite."""
+    return xp.isinf(x) if hasattr(x, "dtype") else math.isinf(x)
 
 
 # kinks: at a tie of maximum or minimum each side gets half; abs has 0 at 0
@@ -153,6 +196,8 @@ where = General(
     lambda xp, g, _y, c, _a, _b: fit(xp, xp.where(c, g, 0), _a),
     lambda xp, g, _y, c, _a, _b: fit(xp, xp.where(c, 0, g), _b),
 )
+
+maximum.masks = minimum.masks = clip.masks = where.masks = True
 
 # complex numbers
 real = General(lambda xp, g, _y, _x: xp.astype(g, _x.dtype))

@@ -79,6 +79,9 @@ take_along_axis = Linear(
 )
 
 
+index.masks = index_set.masks = take.masks = take_along_axis.masks = True
+
+
 def indices_of(indices):
     """An index array as it goes into a key: keys hold engine arrays, never Tensors."""
     return getattr(indices, "array", indices)

@@ -1,6 +1,8 @@
-"""Products of matrices and vectors."""
+"""Products of matrices and vectors, diagonals, systems of linear equations and inverses."""
 
-from ..autograd.primitive import Bilinear, Linear, conj, unbroadcast
+import numpy as np
+
+from ..autograd.primitive import Bilinear, General, Joint, Linear, conj, unbroadcast
 from ..backend import define
 
 
@@ -73,3 +75,86 @@ linear = Bilinear(
     lambda xp, g, x, _weight, *_bias: xp.linear_weight_back(g, x),
     lambda xp, g, _x, _weight, _bias: xp.linear_bias_back(g),
 )
+
+
+# ------------------------------------------------------------------------------------------------------ diagonals
+
+
+@define
+def diagonal(xp, x, *, offset=0):
+    """`linalg.diagonal` of the standard: (..., m, n) -> (..., length)."""
+    return xp.linalg.diagonal(x, offset=offset)
+
+
+@define
+def diagonal_back(xp, x, *, offset=0, shape):
+    """The transpose of `diagonal`: (..., length) -> zeros (..., m, n) with `x` on the diagonal; shape = (m, n)."""
+    m, n = shape
+    flat = xp.zeros((*x.shape[:-1], m * n), dtype=x.dtype, device=x.device)
+    if x.shape[-1]:
+        start = offset if offset >= 0 else -offset * n
+        stop = min(start + x.shape[-1] * (n + 1), m * n)
+        flat = xp.index_set(flat, x, key=(..., slice(start, stop, n + 1)))
+    return xp.reshape(flat, (*x.shape[:-1], m, n))
+
+
+diagonal = Linear(lambda xp, g, _x, offset=0: xp.diagonal_back(g, offset=offset, shape=tuple(_x.shape[-2:])))
+diagonal_back = Linear(lambda xp, g, _x, shape, offset=0: xp.diagonal(g, offset=offset))
+
+
+# ------------------------------------------------------------------------------------------- equations and inverses
+
+
+def adjoint(xp, x):
+    """The conjugate transpose of the last two axes."""
+    return xp.matrix_transpose(conj(xp, x))
+
+
+@define
+def inv(xp, x):
+    """`linalg.inv` of the standard."""
+    return xp.linalg.inv(x)
+
+
+@define
+def solve(xp, a, b):
+    """The x of a @ x = b, of matrices: a (..., m, m), b (..., m, k), the leading axes broadcast."""
+    batch = np.broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2]))  # not every engine broadcasts here
+    if tuple(a.shape[:-2]) != batch:
+        a = xp.broadcast_to(a, (*batch, *a.shape[-2:]))
+    if tuple(b.shape[:-2]) != batch:
+        b = xp.broadcast_to(b, (*batch, *b.shape[-2:]))
+    return xp.linalg.solve(a, b)
+
+
+def solve_cotangents(xp, g, y, a, _b):
+    """Giles 2008, 2.2.3, for C = A^-1 B: b gets A^-H g, and a gets -(A^-H g) C^H."""
+    at_b = xp.solve(adjoint(xp, a), g)
+    at_a = -xp.matmul(at_b, adjoint(xp, y))
+    return unbroadcast(xp, at_a, a.shape), unbroadcast(xp, at_b, _b.shape)
+
+
+# Giles 2008, "Collected matrix derivative results for forward and reverse mode algorithmic differentiation", 2.2.3
+inv = General(lambda xp, g, y, _x: -xp.matmul(adjoint(xp, y), xp.matmul(g, adjoint(xp, y))))
+solve = Joint(solve_cotangents)
+
+
+@define
+def pinv(xp, x, *, rtol):
+    """`linalg.pinv` of the standard; singular values up to rtol times the largest count as zero."""
+    return xp.linalg.pinv(x, rtol=rtol)
+
+
+def pinv_cotangent(xp, g, y, x):
+    """Golub and Pereyra 1973, "The differentiation of pseudo-inverses and nonlinear least squares problems whose
+    variables separate", eq. 4.12, for matrices of locally constant rank (elsewhere pinv is not even continuous):
+    dY = -Y dX Y + Y Y^H dX^H (I - X Y) + (I - Y X) dX^H Y^H Y.
+    """
+    gh, yh = adjoint(xp, g), adjoint(xp, y)
+    left = xp.matmul(xp.matmul(gh, y), yh)
+    right = xp.matmul(yh, xp.matmul(y, gh))
+    c = left - xp.matmul(x, xp.matmul(y, left)) + right - xp.matmul(xp.matmul(right, y), x)
+    return c - xp.matmul(yh, xp.matmul(g, yh))
+
+
+pinv = General(lambda xp, g, y, x, rtol: pinv_cotangent(xp, g, y, x))

@@ -77,6 +77,33 @@ def cumulative_product(xp, x):
 
 
 cumulative_sum = Linear(lambda xp, g, _x, axis: xp.flip(xp.cumulative_sum(xp.flip(g, axis=axis), axis=axis), axis=axis))
+cumulative_prod = General(lambda xp, g, y, x, axis: products_but_one(xp, g, y, x, axis))
+
+
+def products_but_one(xp, g, y, x, axis):
+    """The cotangent of a running product y, without dividing, so zeros are no exception.
+
+    y_k contains x_i for k >= i, so it is y_(i-1) r_i with r_i = sum over k >= i of g_k x_(i+1) ... x_k. The r follow
+    from the last to the first by r_i = g_i + x_(i+1) r_(i+1), here by doubling, in log2(n) steps.
+    """
+    n, axis = x.shape[axis], axis % x.ndim
+    before = (slice(None),) * axis
+
+    def part(a, start, stop):
+        return xp.index(a, key=(*before, slice(start, stop), ...))
+
+    if n == 0:
+        return g
+    edge = part(xp.ones_like(x), 0, 1)
+    r, factor = g, conj(xp, xp.concat([part(x, 1, n), edge], axis=axis))
+    step = 1
+    while step < n:
+        r = xp.concat(
+            [part(r, 0, n - step) + part(factor, 0, n - step) * part(r, step, n), part(r, n - step, n)], axis=axis
+        )
+        factor = xp.concat([part(factor, 0, n - step) * part(factor, step, n), part(factor, n - step, n)], axis=axis)
+        step *= 2
+    return r * conj(xp, xp.concat([edge, part(y, 0, n - 1)], axis=axis))
 
 
 @define
@@ -97,6 +124,7 @@ logsumexp = General(
     )
 )
 
+max.masks = min.masks = True
 argmax, argmin = Constant(), Constant()
 all, any = Constant(), Constant()
 count_nonzero = Constant()
