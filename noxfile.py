@@ -106,6 +106,13 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 
+@nox.session(default=False)
+def consumers(session: nox.Session) -> None:
+    """Calls into SciPy, scikit-learn, einops and others on Tensors, differentiated, with torch and jax beside."""
+    session.install("-e", ".[consumers,torch,jax,strict]")
+    session.run("python", "-m", "consumers", *(session.posargs or ["--write"]))
+
+
 def official_suite(session: nox.Session) -> Path | None:
     """The standard's test suite: the folder that POLYMOD_ARRAY_API_TESTS names, or a clone."""
     given = os.environ.get("POLYMOD_ARRAY_API_TESTS")

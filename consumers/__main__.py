@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pickle
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,6 +22,7 @@ for _name, _value in {
     "OMP_NUM_THREADS": "1",
 }.items():
     os.environ.setdefault(_name, _value)
+
 
 def references(table: dict[str, Any], names: list[str], file: Path | None) -> dict[str, Any]:
     """The reference of every call, kept in `file` between runs; those without one are named and left out."""
@@ -48,7 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
     parser.add_argument("--engines", default="polymod,torch,jax", help="comma-separated; also polymod:strict:device1")
     parser.add_argument("--only", default="", help="calls whose name contains this")
-    parser.add_argument("--references", type=Path, help="a file that keeps the finite differences between runs")
+    parser.add_argument(
+        "--references",
+        type=Path,
+        help="a file that keeps the finite differences between runs; delete it when a call changes",
+    )
+    parser.add_argument("--outcomes", type=Path, help="a file that gathers the outcomes of runs by engine, for --write")
     parser.add_argument("--write", action="store_true", help="write docs/consumers.md")
     options = parser.parse_args()
     from .calls import table
@@ -59,20 +65,24 @@ def main() -> None:
     known = references(table, names, options.references)
     print(f"{len(known)} calls, references in {time.perf_counter() - started:.0f} s", flush=True)
     outcomes: dict[str, dict[str, tuple[str, str]]] = {}
-    for engine in options.engines.split(","):
+    if options.outcomes and options.outcomes.exists():
+        outcomes = json.loads(options.outcomes.read_text())
+    for engine in filter(None, options.engines.split(",")):
         started = time.perf_counter()
         worker = Worker(engine)
-        outcomes[engine] = {}
+        outcomes.setdefault(engine, {})
         for name in known:
             outcomes[engine][name] = outcome, why = worker(name, known[name])
             if outcome != "right":
                 print(f"{engine:8s} {outcome:14s} {name}: {why}", flush=True)
         worker.close()
-        counts = Counter(outcome for outcome, _ in outcomes[engine].values())
+        counts = Counter(outcomes[engine][name][0] for name in known)
         summary = ", ".join(f"{outcome} {n}" for outcome, n in counts.most_common())
         print(f"{engine}: {summary}; {time.perf_counter() - started:.0f} s", flush=True)
+    if options.outcomes:
+        options.outcomes.write_text(json.dumps(outcomes))
     if options.write:
-        write(outcomes, " ".join(sys.argv[1:]))
+        write({e: {n: found[n] for n in known} for e, found in outcomes.items()})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 from scipy import cluster, constants, differentiate, integrate, interpolate, linalg, optimize
 from scipy.optimize import elementwise
 from scipy.spatial.transform import RigidTransform, Rotation
@@ -90,7 +90,7 @@ def add_interpolate() -> None:
 
 def _like(x, values):
     """A host array as an array of the kind of `x`."""
-    return array_namespace(x).asarray(values, dtype=x.dtype)
+    return array_namespace(x).asarray(values, dtype=x.dtype, device=device(x))
 
 
 def add_optimize() -> None:
@@ -107,7 +107,9 @@ def add_optimize() -> None:
         between(1, 4, 3),
         tolerance=1e-6,
     )
-    calls("optimize.bracket_root", lambda c: elementwise.bracket_root(_cube_less, c, args=(c,)).bracket, between(2, 4, 4))
+    calls(
+        "optimize.bracket_root", lambda c: elementwise.bracket_root(_cube_less, c, args=(c,)).bracket, between(2, 4, 4)
+    )
 
 
 def _cube_less(x, c):
@@ -120,8 +122,12 @@ def _bowl(x, c):
 
 def add_differentiate() -> None:
     """SciPy's finite differences, themselves differentiated."""
-    calls("differentiate.derivative", lambda x: differentiate.derivative(_cubic, x).df, between(0.5, 2, 3), tolerance=1e-6)
-    calls("differentiate.jacobian", lambda x: differentiate.jacobian(_squares, x).df, between(0.5, 2, 3), tolerance=1e-6)
+    calls(
+        "differentiate.derivative", lambda x: differentiate.derivative(_cubic, x).df, between(0.5, 2, 3), tolerance=1e-6
+    )
+    calls(
+        "differentiate.jacobian", lambda x: differentiate.jacobian(_squares, x).df, between(0.5, 2, 3), tolerance=1e-6
+    )
     calls("differentiate.hessian", lambda x: differentiate.hessian(_mixed, x).ddf, between(0.5, 2, 2), tolerance=1e-4)
 
 
@@ -146,7 +152,9 @@ def add_cluster() -> None:
     calls("cluster.vq.whiten", cluster.vq.whiten, normal(6, 3))
     calls("cluster.vq.vq", lambda x, c: cluster.vq.vq(x, c)[1], normal(6, 3), normal(2, 3))
     calls("cluster.hierarchy.linkage", lambda x: cluster.hierarchy.linkage(x), normal(6, 3))
-    calls("constants.convert_temperature", lambda x: constants.convert_temperature(x, "Celsius", "Fahrenheit"), normal(5))
+    calls(
+        "constants.convert_temperature", lambda x: constants.convert_temperature(x, "Celsius", "Fahrenheit"), normal(5)
+    )
     calls("constants.lambda2nu", constants.lambda2nu, between(1e8, 3e8, 4))
 
 
@@ -163,7 +171,11 @@ def add_spatial() -> None:
     calls("Rotation.from_mrp", lambda r: Rotation.from_mrp(r).as_matrix(), r)
     calls("Rotation.from_euler", lambda r: Rotation.from_euler("zyx", r).as_quat(), r)
     calls("Rotation.from_euler(XYZ)", lambda r: Rotation.from_euler("XYZ", r, degrees=True).as_matrix(), r * 50)
-    calls("Rotation.from_davenport", lambda a: Rotation.from_davenport([[0, 0, 1.0], [0, 1.0, 0]], "e", a).as_quat(), r[:, :2])
+    calls(
+        "Rotation.from_davenport",
+        lambda a: Rotation.from_davenport([[0, 0, 1.0], [0, 1.0, 0]], "e", a).as_quat(),
+        r[:, :2],
+    )
     calls("Rotation.from_matrix", lambda m: Rotation.from_matrix(m).as_quat(), normal(3, 3) * 0.2 + np.eye(3))
     calls("Rotation.apply", lambda q, v: Rotation.from_quat(q).apply(v), q, v)
     calls("Rotation.apply(inverse)", lambda q, v: Rotation.from_quat(q).apply(v, inverse=True), q, v)
@@ -173,14 +185,32 @@ def add_spatial() -> None:
     calls("Rotation.magnitude", lambda q: Rotation.from_quat(q).magnitude(), q)
     calls("Rotation.approx", lambda q: Rotation.from_quat(q).mean().as_matrix(), q)
     calls("Rotation.reduce", lambda q: Rotation.from_quat(q).reduce().as_quat(), q)
-    calls("Rotation.align_vectors", lambda a, b: Rotation.align_vectors(a, b)[0].as_matrix(), normal(5, 3), normal(5, 3))
-    calls("Rotation.concatenate", lambda a, b: Rotation.concatenate([Rotation.from_quat(a), Rotation.from_quat(b)]).as_matrix(), q, normal(2, 4))
+    calls(
+        "Rotation.align_vectors", lambda a, b: Rotation.align_vectors(a, b)[0].as_matrix(), normal(5, 3), normal(5, 3)
+    )
+    calls(
+        "Rotation.concatenate",
+        lambda a, b: Rotation.concatenate([Rotation.from_quat(a), Rotation.from_quat(b)]).as_matrix(),
+        q,
+        normal(2, 4),
+    )
     calls("Rotation.getitem", lambda q: Rotation.from_quat(q)[1:].as_matrix(), q)
     calls("RigidTransform.apply", lambda v, x: RigidTransform.from_translation(v).apply(x), v, normal(3, 3))
-    calls("RigidTransform.from_exp_coords", lambda c: RigidTransform.from_exp_coords(c).as_matrix(), between(-1, 1, 2, 6))
-    calls("RigidTransform.as_exp_coords", lambda c: RigidTransform.from_exp_coords(c).as_exp_coords(), between(-1, 1, 2, 6))
+    calls(
+        "RigidTransform.from_exp_coords", lambda c: RigidTransform.from_exp_coords(c).as_matrix(), between(-1, 1, 2, 6)
+    )
+    calls(
+        "RigidTransform.as_exp_coords",
+        lambda c: RigidTransform.from_exp_coords(c).as_exp_coords(),
+        between(-1, 1, 2, 6),
+    )
     calls("RigidTransform.from_matrix", lambda m: _rigid(m).inv().as_matrix(), _transform())
-    calls("RigidTransform.as_dual_quat", lambda v, q: RigidTransform.from_components(v, Rotation.from_quat(q)).as_dual_quat(), v, q)
+    calls(
+        "RigidTransform.as_dual_quat",
+        lambda v, q: RigidTransform.from_components(v, Rotation.from_quat(q)).as_dual_quat(),
+        v,
+        q,
+    )
 
 
 def _transform():

@@ -7,7 +7,7 @@ import einops
 import einops.array_api
 import numpy as np
 import opt_einsum
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from .table import Chapter, between, normal, rising
 
@@ -31,11 +31,12 @@ def add_extra() -> None:
     extra("nan_to_num", lambda x: xpx.nan_to_num(x), m)
     extra("nan_to_num (holes)", lambda x: xpx.nan_to_num(x + _constant(x, holes - m), fill_value=1.0), m)
     for name in ("nanmax", "nanmin", "nansum", "nanmean"):
-        extra(name, lambda x, f=getattr(xpx, name): f(x + _constant(x, holes - m), axis=0), m)
+        function = getattr(xpx, name)
+        extra(name, lambda x, f=function: f(x + _constant(x, holes - m), axis=0), m)
     extra("apply_where", lambda x: xpx.apply_where(x > 0, x, _log, fill_value=0.5), x)
     extra("apply_where(two)", lambda x, y: xpx.apply_where(x > y, (x, y), _ratio, _product), x, normal(6))
     extra("partition", lambda x: xpx.partition(x, 3)[3], x)
-    extra("isclose", lambda x: x * xpx.isclose(x, x + 0.1), x)
+    extra("isclose", lambda x: array_namespace(x).where(xpx.isclose(x, x + 0.1), x, -x), x)
     extra("one_hot", lambda x: xpx.one_hot(_positions(x), 4, dtype=x.dtype) * x[:, None], x[:3])
     extra("searchsorted", lambda a, x: a[xpx.searchsorted(a, x)], rising(0, 1, 6), between(0.1, 0.5, 3))
     extra("union1d", xpx.union1d, x, normal(3))
@@ -58,11 +59,11 @@ def add_extra() -> None:
 
 
 def _constant(x, values):
-    return array_namespace(x).asarray(values, dtype=x.dtype)
+    return array_namespace(x).asarray(values, dtype=x.dtype, device=device(x))
 
 
 def _positions(x):
-    return array_namespace(x).asarray([0, 3, 1])
+    return array_namespace(x).asarray([0, 3, 1], device=device(x))
 
 
 def _log(x):
@@ -109,7 +110,9 @@ def add_contractions() -> None:
     contractions("contract(diagonal)", lambda x: contract("ii->i", x), normal(3, 3))
     contractions("contract(ellipsis)", lambda x, y: contract("...i,...i->...", x, y), normal(2, 3, 4), normal(4))
     contractions("contract(hadamard)", lambda x, y: contract("ij,ij,j->i", x, y, x[0, :]), a, normal(3, 4))
-    contractions("contract_expression", lambda x, y: opt_einsum.contract_expression("ij,jk->ik", (3, 4), (4, 5))(x, y), a, b)
+    contractions(
+        "contract_expression", lambda x, y: opt_einsum.contract_expression("ij,jk->ik", (3, 4), (4, 5))(x, y), a, b
+    )
 
 
 add_extra()

@@ -120,13 +120,11 @@ def add_tests() -> None:
     calls("fligner", lambda *g: stats.fligner(*g).statistic, *_groups)
     calls("kruskal", lambda *g: both(stats.kruskal(*g)), *_groups)
     calls("combine_pvalues(fisher)", lambda p: both(stats.combine_pvalues(p)), between(0.05, 0.9, 5))
-    calls("combine_pvalues(stouffer)", lambda p: both(stats.combine_pvalues(p, method="stouffer")), between(0.1, 0.9, 5))
     calls(
-        "combine_pvalues(tippett)", lambda p: both(stats.combine_pvalues(p, method="tippett")), between(0.05, 0.9, 5)
+        "combine_pvalues(stouffer)", lambda p: both(stats.combine_pvalues(p, method="stouffer")), between(0.1, 0.9, 5)
     )
-    calls(
-        "combine_pvalues(pearson)", lambda p: both(stats.combine_pvalues(p, method="pearson")), between(0.05, 0.9, 5)
-    )
+    calls("combine_pvalues(tippett)", lambda p: both(stats.combine_pvalues(p, method="tippett")), between(0.05, 0.9, 5))
+    calls("combine_pvalues(pearson)", lambda p: both(stats.combine_pvalues(p, method="pearson")), between(0.05, 0.9, 5))
     calls(
         "combine_pvalues(mudholkar)",
         lambda p: stats.combine_pvalues(p, method="mudholkar_george").statistic,

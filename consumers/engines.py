@@ -35,9 +35,6 @@ class Engine:
         raise NotImplementedError
 
 
-from polymod.autograd.functional import vjp
-
-
 class Polymod(Engine):
     """polymod's Tensors on one of its engines."""
 
@@ -57,7 +54,7 @@ class Polymod(Engine):
         return self.pm.to_numpy(x)
 
     def pull(self, f: Callable[..., list], inputs: list, weights: list[np.ndarray]) -> tuple[list, list]:
-        value, back = vjp(f, *inputs)
+        value, back = self.pm.vjp(f, *inputs)
         found = back([self.array(w) for w in weights])
         return value, [found] if len(inputs) == 1 else list(found)
 
@@ -155,7 +152,9 @@ def _gradient(lib: Engine, call: Call, reference: Reference) -> tuple[str, str]:
 
     try:
         values, found = lib.pull(f, [lib.array(call.inputs[i]) for i in call.wrt], reference.weights)
-        gradients = [np.zeros_like(r) if g is None else lib.host(g) for g, r in zip(found, reference.gradients, strict=True)]
+        gradients = [
+            np.zeros_like(r) if g is None else lib.host(g) for g, r in zip(found, reference.gradients, strict=True)
+        ]
         values = [lib.host(y) for y in values]
     except Exception as error:
         return VALUE, explained(error)
@@ -189,7 +188,11 @@ def differ(found: list, expected: list, tolerance: float) -> str:
 def explained(error: Exception) -> str:
     """An error in one line, with the last place outside the array library where it happened."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "consumers/" not in f.filename]
-    outside = [f for f in frames if any(p in f.filename for p in ("scipy/", "sklearn/", "array_api_", "einops/", "opt_einsum/"))]
+    outside = [
+        f
+        for f in frames
+        if any(p in f.filename for p in ("scipy/", "sklearn/", "array_api_", "einops/", "opt_einsum/"))
+    ]
     place = f" [{'/'.join(outside[-1].filename.split('/')[-2:])}:{outside[-1].lineno}]" if outside else ""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:160]}{place}"

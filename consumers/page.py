@@ -25,21 +25,22 @@ published. Each call is made with float64 arrays of each library, and differenti
 - *right*: the value equals that on NumPy, and the gradient of a fixed random projection of all floating results equals
   finite differences of the call on NumPy (central, fourth order).
 - *value only*: the value is right, and differentiating is refused with an error.
-- *refused*: the call itself fails, mostly because the library hands the array to compiled code.
+- *refused*: the call itself fails: the library hands the array to compiled code or to NumPy, or the array library lacks
+  something, or there is no answer within a minute (most of jax's: it compiles every operation for every shape).
 - *wrong gradient*, *wrong value*: what nobody wants; no error was raised.
 
-Made by `python -m consumers {command}`; `nox -s consumers` does so in an environment of its own. Python {python}; {versions}.
+Made by `python -m consumers --write`; `nox -s consumers` does so in an environment of its own.
+Python {python}; {versions}.
 
 """
 
 
-def write(outcomes: dict[str, dict[str, tuple[str, str]]], command: str) -> None:
+def write(outcomes: dict[str, dict[str, tuple[str, str]]]) -> None:
     """Write the page for the outcomes by engine and call."""
     engines = list(outcomes)
     names = list(outcomes[engines[0]])
     lines = [
         HEAD.format(
-            command=command,
             python=platform.python_version(),
             versions=", ".join(f"{p} {_version(p)}" for p in PACKAGES),
         ),

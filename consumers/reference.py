@@ -93,8 +93,5 @@ def _differences(call: Call, i: int, weights: list[np.ndarray], step: float) -> 
 def project(values: list[np.ndarray], weights: list[np.ndarray]) -> float:
     """L = Re(sum(conj(w) * y)), over what is finite."""
     return float(
-        sum(
-            np.sum(np.real(np.conj(w) * np.where(w == 0, 0, y)))
-            for y, w in zip(values, weights, strict=True)
-        )
+        sum(np.sum(np.real(np.conj(w) * np.where(w == 0, 0, y))) for y, w in zip(values, weights, strict=True))
     )

@@ -222,6 +222,8 @@ def complete_qr(x: Any) -> Any:
 
 steps = within(0.1, 0.4, 2, 3) + rng.integers(-3, 3, (2, 3))  # away from integers and halves
 ramp = np.sort(distinct(2, 1, 6))  # the largest of two neighbours is the second
+
+
 def in_and_out(x: pm.Tensor, n: int) -> pm.Tensor:
     """Squares, computed on an array of n examples."""
     level = Level(max((outer.depth for outer, _ in mapped.get()), default=0))

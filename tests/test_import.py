@@ -51,6 +51,6 @@ def test_no_engine_is_imported_before_it_is_needed() -> None:
 def test_lazy_names_are_there() -> None:
     import polymod as pm
 
-    for name in ("nn", "optim", "data", "models", "random", "load_file", "save_file", "manual_seed", "randn"):
+    for name in ("nn", "optim", "data", "models", "random", "special", "load_file", "manual_seed"):
         assert name in dir(pm)
         assert getattr(pm, name) is not None

@@ -367,6 +367,8 @@ def test_special_values_that_engines_get_wrong() -> None:
     check(x // pm.tensor([2.0, 2.0, -inf, inf, 2.0]), np.asarray([inf, -inf, -0.0, -0.0, 3.0], np.float32))
     z = pm.to_numpy(pm.expm1(pm.tensor([complex(inf, 0), complex(-inf, inf), complex(1e-9, 0)], dtype=pm.complex128)))
     assert z[0] == complex(inf, 0) and z[1] == -1 and abs(z[2].real - 1e-9) < 1e-17
+    far = np.asarray([0.3 + 2j, -1e-8 + 6.283185j, 3 - 1j, -40 + 9j, 1e-7 - 1e-9j])
+    np.testing.assert_allclose(pm.to_numpy(pm.expm1(pm.tensor(far))), np.expm1(far), rtol=1e-12)
     t = pm.to_numpy(pm.tanh(pm.tensor([complex(inf, 2), complex(-inf, 2), 0.5j], dtype=pm.complex128)))
     assert t[0] == 1 and not np.signbit(t[0].imag) and t[1] == -1 and abs(t[2] - np.tanh(0.5j)) < 1e-15
 

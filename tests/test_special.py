@@ -179,6 +179,17 @@ def test_portable_definition_is_scipys(name: str, dtype: str, rng: np.random.Gen
     compare(name, dtype, lambda *xs: pm.asarray(portable[name](plain, *(x.array for x in xs))), rng)
 
 
+@pytest.mark.any_engine
+def test_integrals_in_parts(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large arrays are summed a few points at a time."""
+    from polymod.rules import incomplete
+
+    plain, arguments = Plain(), [np.asarray(rng.uniform(0.1, 0.9, (3, 4))) for _ in range(3)]
+    at_once = portable["betainc"](plain, *arguments)
+    monkeypatch.setattr(incomplete, "TOGETHER", 12 * 5)
+    np.testing.assert_allclose(portable["betainc"](plain, *arguments), at_once, rtol=1e-14)
+
+
 # ------------------------------------------------------------------------------------------------------- edges
 
 inf, nan = np.inf, np.nan

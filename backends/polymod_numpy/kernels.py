@@ -12,7 +12,7 @@ kernels: dict[str, Callable[..., Any]] = {
     for function in (
         *(basic.sum, basic.mean, basic.max, basic.min),
         *(basic.matmul, basic.linear, basic.linear_weight_back, basic.linear_bias_back),
-        *(basic.relu, basic.relu_back),
+        *(basic.clip, basic.relu, basic.relu_back),
         *(basic.softmax, basic.softmax_back, basic.log_softmax),
         *(neural.erf, neural.gelu, neural.gelu_slope, neural.sigmoid, neural.masked_softmax),
         *(neural.cross_entropy, neural.cross_entropy_back, neural.embedding_back),

@@ -348,8 +348,10 @@ class Tensor(Methods):
 
     def _latest(self) -> Self:
         """This Tensor; if it is a view of one that still exists, with the values that this one has now."""
-        view = getattr(self, "view_of", None)
-        owner = None if view is None or type(self.node) is Leaf else view.owner()
+        view: View | None = getattr(self, "view_of", None)
+        if view is None or type(self.node) is Leaf:
+            return self
+        owner = view.owner()
         if owner is not None:
             now = view.take(owner._latest())
             self.array = now.array

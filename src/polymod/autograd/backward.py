@@ -11,6 +11,7 @@ from ..errors import GradientError, MixedDevicesError
 from ..ops import ops
 from ..tensor import Tensor, wrap
 from .anomaly import check_pulled, where_made
+from .batched import beside, namespace_of
 from .primitive import Cotangents, parts, with_examples_of
 from .tape import Leaf, Node, Spec, recording
 
@@ -96,6 +97,8 @@ def sweep(
     held = cotangents.get
     kind: Any = None
     xp: Any = None
+    is_engine = True
+    first: Any = None
     masked: set[Any] = set()  # what lies below operations that pick elements
     watched = where_made.get() is not None
     token = recording.set(create_graph)
@@ -127,14 +130,21 @@ def sweep(
             else:
                 if type(g) is not kind or kind is Cotangents:  # rarely: a graph mostly stays on one engine
                     kind = type(g)
-                    xp = backend_of(next(iter(g.values())) if kind is Cotangents else g).namespace
-                pulled = pull(xp, g, wanted, node.output, node.inputs, node.attrs)
+                    first = next(iter(g.values())) if kind is Cotangents else g
+                    owner = backend_of(first)
+                    xp, is_engine = owner.namespace, owner.is_engine
+                inputs, output = node.inputs, node.output
+                if not is_engine:
+                    inputs, output = beside(inputs, first), beside(output, first)
+                pulled = pull(xp, g, wanted, output, inputs, node.attrs)
             if watched:
                 check_pulled(node, g, pulled)
             for parent, c in zip(parents, pulled):  # noqa: B905 strict costs, and rules may give fewer
                 if c is not None and parent is not None:
                     before = held(parent)
-                    cotangents[parent] = c if before is None else before + c
+                    if before is not None:
+                        c = before + c if type(before) is type(c) else namespace_of(before, c).add(before, c)
+                    cotangents[parent] = c
             if not retain:
                 node.release()
     finally:

@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 from .. import dtypes
 from ..backend import Backend, Capabilities, backend_of, register_backend
 from ..errors import GradientError
+from ..operators import give_operators
 from ..tensor import from_host, wrap
 
 
@@ -95,16 +96,6 @@ class Batched:
     __bool__ = __int__ = __float__ = __complex__ = __index__ = __len__ = _no_number
 
 
-def _binary(name: str) -> tuple[Any, Any]:
-    def forward(self: Batched, other: Any) -> Any:
-        return _operate(name, self, other)
-
-    def reflected(self: Batched, other: Any) -> Any:
-        return _operate(name, other, self)
-
-    return forward, reflected
-
-
 def _operate(name: str, *operands: Any) -> Any:
     """An operator on what may be arrays of several depths: the deepest one's function."""
     levels = [a for a in operands if isinstance(a, Batched)]
@@ -112,35 +103,7 @@ def _operate(name: str, *operands: Any) -> Any:
     return getattr(deepest.backend.namespace, name)(*operands)
 
 
-for _symbol, _name in {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "divide",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-    "pow": "pow",
-    "matmul": "matmul",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
-    "xor": "bitwise_xor",
-    "lshift": "bitwise_left_shift",
-    "rshift": "bitwise_right_shift",
-}.items():
-    _forward, _reflected = _binary(_name)
-    setattr(Batched, f"__{_symbol}__", _forward)
-    setattr(Batched, f"__r{_symbol}__", _reflected)
-for _symbol, _name in {
-    "eq": "equal",
-    "ne": "not_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
-}.items():
-    setattr(Batched, f"__{_symbol}__", _binary(_name)[0])
-for _symbol, _name in {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}.items():
-    setattr(Batched, f"__{_symbol}__", lambda self, _name=_name: _operate(_name, self))
+give_operators(Batched, _operate)
 
 
 class _BatchedBackend(Backend):
@@ -182,7 +145,8 @@ def _class(depth: int, inner: Any) -> type[Batched]:
 
 def batched(level: Level, value: Any, origin: Any = None) -> Batched:
     """`value` (n, ...), an array of lower depth, as n examples."""
-    return _class(level.depth, type(value) if isinstance(value, Batched) else None)(level, value, origin)
+    inner: Any = type(value) if isinstance(value, Batched) else None
+    return _class(level.depth, inner)(level, value, origin)
 
 
 def namespace_of(*arrays: Any) -> Any:
@@ -201,6 +165,26 @@ def shared(x: Any, level: Level, n: int) -> Any:
         origin = None if x.origin is None else shared(x.origin, level, n)
         return batched(x.level, shared(x.value, level, n), origin)
     return batched(level, namespace_of(x).broadcast_to(x, (n, *x.shape)), x)
+
+
+def beside(xs: Any, like: Any) -> Any:
+    """`xs`, what a node kept of its inputs or of its results, with arrays shared by the examples that `like` has.
+
+    Operators then never see an engine's array beside one of examples: not every engine leaves such a pair to the other
+    operand.
+    """
+    if isinstance(xs, list | tuple):
+        return [beside(x, like) for x in xs] if isinstance(xs, list) else tuple(beside(x, like) for x in xs)
+    if not hasattr(xs, "device"):
+        return xs
+    missing = []
+    while isinstance(like, Batched):
+        if like.depth not in getattr(xs, "depths", ()):
+            missing.append(like)
+        like = like.value
+    for b in reversed(missing):
+        xs = shared(xs, b.level, b.value.shape[0])
+    return xs
 
 
 def summed(x: Any, level: Level, n: int) -> Any:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..backend import Backend, backend_of
+from ..backend import backend_of
 from ..ops import ops
 from ..tensor import Tensor, wrap
 from .backward import as_tensors, leading_to, reachable, sweep
+from .batched import beside
 from .primitive import Cotangents
 from .tape import Leaf, Node, recording
 
@@ -54,13 +55,13 @@ def _through(node: Node, tangents: Sequence[Any], create_graph: bool) -> Any:
     if create_graph:
         inputs, output = as_tensors(node, recorded=True)
         return primitive.push(ops, tangents, output, inputs, node.attrs)
-    return primitive.push(_owner(tangents).namespace, tangents, node.output, node.inputs, node.attrs)
-
-
-def _owner(tangents: Sequence[Any]) -> Backend:
-    """The backend of raw tangents; a transformation's, if one of them is a transformation's array."""
     arrays = [next(iter(t.values())) if isinstance(t, dict) else t for t in tangents if t is not None]
-    return max(map(backend_of, arrays), key=lambda b: b.precedence)
+    owner, first = max(((backend_of(a), a) for a in arrays), key=lambda pair: pair[0].precedence)
+    inputs, output = node.inputs, node.output
+    if not owner.is_engine:
+        inputs, output = beside(inputs, first), beside(output, first)
+        tangents = beside(list(tangents), first)
+    return primitive.push(owner.namespace, tangents, output, inputs, node.attrs)
 
 
 def _transposed(node: Node, tangents: Sequence[Any], create_graph: bool) -> Any:

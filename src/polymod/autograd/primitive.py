@@ -244,7 +244,8 @@ class Elementwise(Primitive):
         if attrs or count > 2 or not count:
             return super().__call__(*args, **attrs)
         a = args[0]
-        m = n = b = None
+        b: Any = None
+        m = n = None
         tracked = 0
         if isinstance(a, Tensor):
             m = a.node

@@ -70,7 +70,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: comp
 def _widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
     """A pair of whole numbers per axis."""
     if isinstance(pad_width, Mapping):
-        pairs = [(0, 0)] * ndim
+        pairs: list[Any] = [(0, 0)] * ndim
         for axis, width in pad_width.items():
             (a,) = axes_tuple(axis, ndim)
             pairs[a] = width if isinstance(width, tuple | list) else (width, width)
@@ -157,7 +157,7 @@ def quantile(x: Any, q: Any, /, *, axis: int | tuple[int, ...] | None = None, ke
     Raises:
         ValueError: `q` is outside of [0, 1], or there is no element.
     """
-    shares = np.asarray([float(v) for v in q] if isinstance(q, tuple | list | np.ndarray) and np.ndim(q) else float(q))
+    shares = np.asarray(q.tolist() if isinstance(q, Tensor) else q, dtype=float)
     if np.any(~((shares >= 0) & (shares <= 1))):
         raise ValueError(f"q must be between 0 and 1, received {q}")
     x = x if dtypes.dtype(raw(x).dtype).kind == "f" else ops.astype(x, dtypes.default_float())

@@ -149,7 +149,8 @@ def path(terms: tuple[Labels, ...], result: Labels, lengths: tuple[tuple[Hashabl
     sizes = dict(lengths)
     shapes = [tuple(sizes[v] for v in term) for term in terms]
     how = "auto" if optimize is True else optimize
-    return opt_einsum.contract_path(text, *shapes, shapes=True, optimize=how)[0]
+    found: Any = opt_einsum.contract_path(text, *shapes, shapes=True, optimize=how)[0]
+    return found
 
 
 def greedy(terms: Sequence[Labels], result: Labels, lengths: dict[Hashable, int]) -> Path:

@@ -59,7 +59,7 @@ def searchsorted(x1: Any, x2: Any, /, *, side: str = "left", sorter: Any = None)
         x1 = ops.take(x1, sorter, axis=0)
     common = result_type(x1, x2)
     x1, x2 = astype(x1, common, copy=False), astype(x2, common, copy=False)
-    return primitives["searchsorted"](x1, x2, side=side)
+    return astype(primitives["searchsorted"](x1, x2, side=side), dtypes.int64, copy=False)
 
 
 @ops.publish

@@ -27,7 +27,7 @@ class _OnImport:
             run(library)
             import_module(module)
 
-        spec.loader.exec_module = run_and_tell  # type: ignore[method-assign]
+        vars(spec.loader)["exec_module"] = run_and_tell
         return spec
 
 
@@ -36,4 +36,4 @@ def watch() -> None:
     for name in [n for n in _told if n in sys.modules]:
         import_module(_told.pop(name))
     if _told:
-        sys.meta_path.insert(0, _OnImport())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _OnImport())

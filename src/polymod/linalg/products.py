@@ -60,7 +60,7 @@ def matrix_power(x: Any, n: int, /) -> Tensor:
             result = x if result is None else result @ x
         power >>= 1
         x = x @ x if power else x
-    return ops.copy(result) if n == 1 else result  # type: ignore[arg-type, return-value]
+    return ops.copy(result) if n == 1 else result  # type: ignore[return-value]
 
 
 def diagonal(x: Any, /, *, offset: int = 0) -> Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 from .. import dtypes
 from ..backend import Backend, Capabilities, register_backend
 from ..functions.data_types import result_type
+from ..operators import give_operators
 from ..tensor import Tensor, wrap
 
 _COMPARISONS = frozenset(
@@ -58,49 +59,12 @@ class ShapeArray:
     def __setitem__(self, key: Any, value: Any) -> None:
         np.broadcast_shapes(tuple(getattr(value, "shape", ())), self[key].shape)
 
-    def __matmul__(self, other: Any) -> ShapeArray:
-        return ShapeNamespace.matmul(self, other)
 
-    def __neg__(self) -> ShapeArray:
-        return self
-
-    __pos__ = __abs__ = __invert__ = __neg__
+def _operate(name: str, *operands: Any) -> ShapeArray:
+    return ShapeNamespace.matmul(*operands) if name == "matmul" else _elementwise(name, *operands)
 
 
-def _operator(name: str) -> tuple[Any, Any]:
-    def forward(self: ShapeArray, other: Any) -> ShapeArray:
-        return _elementwise(name, self, other)
-
-    def reflected(self: ShapeArray, other: Any) -> ShapeArray:
-        return _elementwise(name, other, self)
-
-    return forward, reflected
-
-
-for _symbol, _name in {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "divide",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-    "pow": "pow",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
-    "xor": "bitwise_xor",
-}.items():
-    _forward, _reflected = _operator(_name)
-    setattr(ShapeArray, f"__{_symbol}__", _forward)
-    setattr(ShapeArray, f"__r{_symbol}__", _reflected)
-for _symbol, _name in {
-    "eq": "equal",
-    "ne": "not_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
-}.items():
-    setattr(ShapeArray, f"__{_symbol}__", _operator(_name)[0])
+give_operators(ShapeArray, _operate)
 
 
 def _stand_in(x: Any) -> np.ndarray:

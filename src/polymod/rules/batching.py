@@ -13,9 +13,9 @@ from math import prod
 from typing import Any
 
 from .. import dtypes
-from ..autograd.batched import Batched, batched, depth_class
+from ..autograd.batched import Batched, batched, beside, depth_class
 from ..autograd.primitive import Elementwise, Primitive
-from ..backend import backend_of
+from ..backend import backend_of, portable
 from ..errors import GradientError
 from ..ops import ops
 from ..tensor import raw, wrap
@@ -95,22 +95,26 @@ def is_array(x: Any) -> bool:
 
 
 def kernels(kind: type[Batched]) -> Mapping[str, Callable[..., Any]]:
-    """Every operation on arrays of class `kind` that is not left to its portable definition."""
+    """Every operation on arrays of class `kind`."""
     return {
-        name: _bound(kind, name, rule_for(name, primitive))
+        name: _operation(kind, name, None if name in taken_apart - table.keys() else rule_for(name, primitive))
         for name, primitive in {**dict.fromkeys(table), **primitives}.items()
-        if name in table or name not in taken_apart
     }
 
 
-def _bound(kind: type[Batched], name: str, rule: Rule) -> Callable[..., Any]:
+def _operation(kind: type[Batched], name: str, rule: Rule | None) -> Callable[..., Any]:
+    """The operation by its rule, or by its portable definition if there is none."""
+
     def run(*operands: Any, **attrs: Any) -> Any:
         arrays = (*operands, *_arrays_in(attrs.values()))
-        if not any(isinstance(x, kind) for x in arrays):  # what the examples share
+        first = next((x for x in arrays if isinstance(x, kind)), None)
+        if first is None:  # what the examples share
             owner = max((backend_of(x) for x in arrays if is_array(x)), key=lambda b: b.precedence)
             if attrs.get("dtype") is not None:
                 attrs["dtype"] = owner.dtype(attrs["dtype"])
             return getattr(owner.namespace, name)(*operands, **attrs)
+        if rule is None:
+            return portable[name](first.backend.namespace, *beside(operands, first), **attrs)
         b = Batch(kind, arrays)
         origins = [x.origin if isinstance(x, kind) and x.origin is not None else x for x in operands]
         if any(map(b.has, origins)):
@@ -484,7 +488,7 @@ class BatchNamespace:
             running = _running.get()
             if name in running:  # the public function is one that asks the engine
                 deepest = max((a for a in _arrays_in(args) if isinstance(a, Batched)), key=lambda a: a.depth)
-                return _bound(depth_class(deepest.depth), name, one_by_one(name))(*args, **kwargs)
+                return _operation(depth_class(deepest.depth), name, one_by_one(name))(*args, **kwargs)
             token = _running.set(running | {name})
             try:
                 return _lowered(function(*map(_raised, args), **{k: _raised(v) for k, v in kwargs.items()}))

@@ -182,7 +182,7 @@ def eig_cotangent(xp, g, w, v, dtype):
     return real_if(xp, xp.solve(vh, xp.matmul(c, vh)), dtype)
 
 
-eig = Joint(lambda xp, g, y, _x: [eig_cotangent(xp, g, *y, _x.dtype)])
+eig = Joint(lambda xp, g, y, _x: [eig_cotangent(xp, g, y[0], y[1], _x.dtype)])
 
 # ------------------------------------------------------------------------------------------------- singular values
 

@@ -1,5 +1,7 @@
 """Determinants, and cofactors as their derivative."""
 
+from typing import Any
+
 import numpy as np
 
 from ..autograd.primitive import Constant, General, Joint, conj
@@ -13,7 +15,7 @@ def identity(xp, x):
     return xp.eye(x.shape[-1], dtype=x.dtype, device=x.device)
 
 
-def rounding(x):
+def rounding(x: Any) -> float:
     """The distance from 1 to the next larger number in the precision of `x`."""
     return float(np.finfo(dtype_of(x.dtype).dtype).eps)
 

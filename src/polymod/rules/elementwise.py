@@ -2,8 +2,8 @@
 
 import cmath
 import math
+from math import inf, nan
 from math import log as ln
-from math import nan
 
 from ..autograd.primitive import Constant, Elementwise, General, fit, minus_one, one, zero
 from ..backend import define
@@ -34,11 +34,18 @@ exp = Elementwise(lambda xp, y, _x: y)
 
 @define
 def expm1(xp, x):
-    """exp(x) - 1, accurate near 0; engines differ from the standard where a complex x is 0 or not finite."""
-    y = xp.backend.xp.expm1(x)
+    """exp(x) - 1, accurate near 0. For a complex x engines lack the accuracy or the standard's special values:
+
+    exp(a + bj) - 1 = (exp(a) - 1) cos(b) - 2 sin(b/2)**2 + exp(a) sin(b) j, where the difference is small.
+    """
     if dtype_of(x.dtype).kind != "c":
-        return y
-    return xp.where(xp.isfinite(xp.real(x)) & (x != 0), y, xp.exp(x) - 1)
+        return xp.backend.xp.expm1(x)
+    a, b = xp.real(x), xp.imag(x)
+    near = (xp.abs(a) < 1) & xp.isfinite(b) & (x != 0)
+    a, b = xp.where(near, a, 0), xp.where(near, b, 0)
+    close = xp.expm1(a) * xp.cos(b) - 2 * xp.square(xp.sin(b / 2)) + 1j * (xp.exp(a) * xp.sin(b))
+    y = xp.where(near, close, xp.exp(x) - 1)
+    return xp.where((xp.real(x) == -inf) & ~xp.isfinite(xp.imag(x)), -1, y)
 
 
 expm1 = Elementwise(lambda xp, y, _x: y + 1)
@@ -158,6 +165,15 @@ clip = General(
     lambda xp, g, _y, x, low, high: fit(xp, xp.where(below(xp, x, low, high), g, 0), low),
     lambda xp, g, _y, x, low, high: fit(xp, xp.where(x > high, g, 0), high),
 )
+
+
+@define
+def sign(xp, x):
+    """x / |x|, and 0 at 0, also of complex numbers, for which some engines keep the signs of the zero's parts."""
+    y = xp.backend.xp.sign(x)
+    return y if dtype_of(x.dtype).kind != "c" else xp.where(x == 0, 0, y)
+
+
 sign = General(lambda xp, g, y, x: sign_cotangent(xp, g, y, x))
 
 

@@ -7,7 +7,7 @@ take the part of terms of a series: their number is fixed. Derivatives in the pa
 """
 
 from functools import cache
-from math import pi
+from math import pi, prod
 
 import numpy as np
 
@@ -18,13 +18,14 @@ from .gamma import NEAR_TWO, stirling_error
 from .special import horner
 
 EXPONENTIAL_TERMS = 22
+TOGETHER = 1 << 20  # numbers at a time
 
 
 @cache
 def gauss(count):
     """Points and weights of Gauss and Legendre's rule on [0, 1]."""
     points, weights = np.polynomial.legendre.leggauss(count)
-    return tuple((0.5 + 0.5 * float(p), 0.5 * float(w)) for p, w in zip(points, weights, strict=True))
+    return (0.5 + 0.5 * points).tolist(), (0.5 * weights).tolist()
 
 
 def reach(xp, slope, curvature, exponent, exponent_slope):
@@ -38,14 +39,22 @@ def reach(xp, slope, curvature, exponent, exponent_slope):
 
 
 def integrals(xp, end, exponent, factors=()):
-    """The integral of exp(exponent(u)) from 0 to `end`, and that of it times each of the functions `factors`."""
+    """The integral of exp(exponent(u)) from 0 to `end`, and that of it times each of the functions `factors`.
+
+    The points are on an axis before those of `end`, as many at a time as memory allows.
+    """
+    points, weights = gauss(56 if end.dtype == xp.float64 else 26)
+    step = max(1, min(len(points), TOGETHER // max(1, prod(end.shape))))
+    device = getattr(end, "device", None)  # an array that a compiler traces has none
     totals = [0 * end for _ in range(1 + len(factors))]
-    for point, weight in gauss(56 if end.dtype == xp.float64 else 26):
-        u = point * end
-        e = weight * xp.exp(exponent(u))
-        totals[0] = totals[0] + e
+    for start in range(0, len(points), step):
+        u, w = (xp.asarray(v[start : start + step], dtype=end.dtype, device=device) for v in (points, weights))
+        u, w = (xp.reshape(v, (-1, *(1,) * end.ndim)) for v in (u, w))
+        u = end * u
+        e = xp.exp(exponent(u)) * w
+        totals[0] = totals[0] + xp.sum(e, axis=0)
         for i, f in enumerate(factors, 1):
-            totals[i] = totals[i] + f(u) * e
+            totals[i] = totals[i] + xp.sum(f(u) * e, axis=0)
     return [end * t for t in totals]
 
 

@@ -4,11 +4,13 @@ A `key` is what stands between the brackets of x[key], with the engine's arrays 
 nothing is differentiated with respect to a position.
 """
 
+from typing import Any
+
 from ..autograd.primitive import Linear, fit
 from ..backend import define
 
 
-def basic(key):
+def basic(key: Any) -> bool:
     """True for a key of integers, slices, None and Ellipsis only, which names no element twice."""
     return not any(hasattr(k, "dtype") for k in (key if isinstance(key, tuple) else (key,)))
 

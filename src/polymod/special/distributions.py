@@ -10,8 +10,18 @@ from ..tensor import Tensor
 from .arguments import of_floats
 
 __all__ = [
-    *("chdtr", "chdtrc", "fdtr", "fdtrc", "gdtr", "gdtrc", "log_ndtr", "ndtr", "ndtri", "pdtr", "pdtrc"),
-    *("stdtr",),
+    "chdtr",
+    "chdtrc",
+    "fdtr",
+    "fdtrc",
+    "gdtr",
+    "gdtrc",
+    "log_ndtr",
+    "ndtr",
+    "ndtri",
+    "pdtr",
+    "pdtrc",
+    "stdtr",
 ]
 
 

@@ -11,8 +11,23 @@ from ..tensor import Tensor
 from .arguments import of_floats
 
 __all__ = [
-    *("binom", "boxcox", "boxcox1p", "cbrt", "cosdg", "cosm1", "ellipk", "ellipkm1", "exp10", "exp2"),
-    *("exprel", "huber", "inv_boxcox", "inv_boxcox1p", "poch", "pseudo_huber", "sindg"),
+    "binom",
+    "boxcox",
+    "boxcox1p",
+    "cbrt",
+    "cosdg",
+    "cosm1",
+    "ellipk",
+    "ellipkm1",
+    "exp2",
+    "exp10",
+    "exprel",
+    "huber",
+    "inv_boxcox",
+    "inv_boxcox1p",
+    "poch",
+    "pseudo_huber",
+    "sindg",
 ]
 
 

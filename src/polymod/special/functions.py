@@ -11,10 +11,38 @@ from ..tensor import Tensor
 from .arguments import floats, of_floats
 
 __all__ = [
-    *("beta", "betainc", "betaincc", "betaln", "digamma", "entr", "erf", "erfc", "erfcx", "erfinv"),
-    *("expit", "gamma", "gammainc", "gammaincc", "gammaln", "gammasgn", "i0", "i0e", "i1", "i1e", "kl_div"),
-    *("log_expit", "logit", "multigammaln", "polygamma", "psi", "rel_entr", "rgamma", "sinc", "xlog1py"),
-    *("xlogy", "zeta"),
+    "beta",
+    "betainc",
+    "betaincc",
+    "betaln",
+    "digamma",
+    "entr",
+    "erf",
+    "erfc",
+    "erfcx",
+    "erfinv",
+    "expit",
+    "gamma",
+    "gammainc",
+    "gammaincc",
+    "gammaln",
+    "gammasgn",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
+    "kl_div",
+    "log_expit",
+    "logit",
+    "multigammaln",
+    "polygamma",
+    "psi",
+    "rel_entr",
+    "rgamma",
+    "sinc",
+    "xlog1py",
+    "xlogy",
+    "zeta",
 ]
 
 
@@ -141,7 +169,7 @@ def multigammaln(a: Any, /, d: int) -> Tensor:
     """
     if int(d) != d or d < 1:
         raise ValueError(f"d must be a positive whole number, received {d}")
-    total = sum(primitives["gammaln"](a - 0.5 * j) for j in range(int(d)))
+    total: Any = sum(primitives["gammaln"](a - 0.5 * j) for j in range(int(d)))
     total = total + 0.25 * d * (d - 1) * log(pi)
     return ops.where(a > 0.5 * (d - 1), total, ops.nan)
 
