@@ -239,3 +239,11 @@ def test_functions_of_matrices_with_repeated_eigenvalues():
     same(gradient(lambda a: pm.linalg.svdvals(a), host)[0], np.eye(3))
     same(gradient(lambda a: pm.linalg.det(a), host)[0], 4 * np.eye(3))
     same(gradient(lambda a: pm.linalg.inv(a), host)[0], -np.ones((3, 3)) / 4)
+
+
+def test_rows_of_a_jacobian_beside_a_pole():
+    x = pm.tensor(np.array([0.0, 4.0]))
+    same(pm.jacobian(pm.sqrt)(x), [[np.inf, 0], [0, 0.25]])
+    y = pm.sqrt(x.requires_grad_())
+    y.backward(pm.tensor(np.array([0.0, 1.0])))
+    same(x.grad, [0, 0.25])

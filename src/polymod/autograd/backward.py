@@ -99,7 +99,8 @@ def sweep(
     xp: Any = None
     is_engine = True
     first: Any = None
-    masked: set[Any] = set()  # what lies below operations that pick elements
+    # what lies below operations that pick elements, and below outputs whose gradient may have zeros of its own
+    masked = {y.node for y, g in zip(outputs, gradients, strict=True) if g is not None and y.array.ndim}
     watched = where_made.get() is not None
     token = recording.set(create_graph)
     try:

@@ -235,6 +235,7 @@ class Elementwise(Primitive):
     def __init__(self, *rules: Rule, floating: bool = False) -> None:
         super().__init__(*rules)
         self.floating = floating  # its result is floating also where all inputs are whole numbers
+        self._tracked_runs: dict[tuple[type, ...], Callable[..., Any]] = {}  # for inputs of which one is floating
         # what a call keeps: of one input at index 0, of two at the bits of those that are tracked
         self._plans: list[tuple[bool, bool, bool, bool] | None] = [None] * 4
 
@@ -256,7 +257,7 @@ class Elementwise(Primitive):
             a = a.item()
         try:
             if count == 1:
-                run = self._runs.get((type(a),))
+                run = (self._tracked_runs if tracked else self._runs).get((type(a),))
                 if run is None:
                     return super().__call__(*args)
                 output = run(a)
@@ -269,7 +270,7 @@ class Elementwise(Primitive):
                         tracked += 2
                 elif isinstance(b, _scalar):
                     b = b.item()
-                run = self._runs.get((type(a), type(b)))
+                run = (self._tracked_runs if tracked else self._runs).get((type(a), type(b)))
                 if run is None:
                     return super().__call__(*args)
                 output = run(a, b)
@@ -311,9 +312,12 @@ class Elementwise(Primitive):
 
     def _resolve(self, kinds: tuple[type, ...], arrays: list[Any], parents: list[Any]) -> Callable[..., Any]:
         run = super()._resolve(kinds, arrays, parents)
+        remembered = kinds in self._runs
+        if remembered:
+            self._tracked_runs[kinds] = run
         if self.floating or float in kinds or complex in kinds:
             run = with_floats(run, [i for i, k in enumerate(kinds) if k not in _numbers])
-            if kinds in self._runs:
+            if remembered:
                 self._runs[kinds] = run
         return run
 

@@ -14,7 +14,8 @@ from ..errors import MixedDevicesError
 from ..ops import ops
 from ..rules import primitives
 from ..rules.indexing import basic
-from ..tensor import Tensor, View, raw, wrap
+from ..tensor import Tensor, raw, wrap
+from ..views import View
 
 __all__ = [
     "getitem",

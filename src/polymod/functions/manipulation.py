@@ -12,7 +12,8 @@ from .. import dtypes
 from ..backend import find_owner
 from ..ops import ops
 from ..rules import primitives
-from ..tensor import Permuted, Reshaped, Tensor, raw, wrap
+from ..tensor import Tensor, raw, wrap
+from ..views import Permuted, Reshaped
 from .data_types import astype, result_type
 
 __all__ = [
