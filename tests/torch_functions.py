@@ -118,6 +118,7 @@ def axis_of(dim: Any) -> Any:
 
 def reduction(f: Callable[..., Any]) -> Callable[..., Any]:
     def call(x: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+        only(x.ndim > 0 or axis_of(dim) is None, "no axis")
         typed = {} if dtype is None else {"dtype": dtype_of(dtype)}
         return f(x, axis=axis_of(dim), keepdims=keepdim, **typed)
 
@@ -157,7 +158,7 @@ def spread(f: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-_var, _std = spread(real_var := lambda x, **kw: pm.var(x, **kw)), spread(lambda x, **kw: pm.std(x, **kw))
+_var, _std = spread(pm.var), spread(pm.std)
 for _name in ("var", "var_unbiased"):
     adapters[_name] = _var
 for _name in ("std", "std_unbiased"):
@@ -178,12 +179,14 @@ def std_mean(x: Any, dim: Any = None, *args: Any, keepdim: bool = False, **kwarg
 
 @adapter("cumsum")
 def cumsum(x: Any, dim: int, dtype: Any = None) -> Any:
-    return pm.cumulative_sum(pm.reshape(x, (1,)) if x.ndim == 0 else x, axis=dim, dtype=dtype_of(dtype))
+    only(x.ndim > 0, "no axis")
+    return pm.cumulative_sum(x, axis=dim, dtype=dtype_of(dtype))
 
 
 @adapter("cumprod")
 def cumprod(x: Any, dim: int, dtype: Any = None) -> Any:
-    return pm.cumulative_prod(pm.reshape(x, (1,)) if x.ndim == 0 else x, axis=dim, dtype=dtype_of(dtype))
+    only(x.ndim > 0, "no axis")
+    return pm.cumulative_prod(x, axis=dim, dtype=dtype_of(dtype))
 
 
 @adapter("diff")
@@ -347,7 +350,7 @@ for _name, _f in {
     "mH": lambda x: pm.conj(pm.matrix_transpose(x)),
     "unsqueeze": lambda x, dim: pm.expand_dims(x, axis=dim),
     "unsqueeze_copy": lambda x, dim: pm.expand_dims(x, axis=dim),
-    "flip": lambda x, *dims: pm.flip(x, axis=sizes(dims)),
+    "flip": lambda x, dims: pm.flip(x, axis=tuple(dims)),
     "fliplr": lambda x: pm.flip(x, axis=1),
     "flipud": lambda x: pm.flip(x, axis=0),
     "stack": lambda xs, dim=0: pm.stack(xs, axis=dim),
@@ -445,7 +448,7 @@ def diag(x: Any, diagonal: int = 0) -> Any:
 
 
 for _name, _f in {
-    "__getitem__": lambda x, key: x[tuple(key) if isinstance(key, list) else key],
+    "__getitem__": lambda x, key: x[key],
     "select": lambda x, dim, index: x[at(x, dim, index)],
     "select_scatter": lambda x, source, dim, index: written(x, at(x, dim, index), source),
     "masked_select": lambda x, mask: pm.broadcast_arrays(x, mask)[0][pm.broadcast_arrays(x, mask)[1]],
@@ -489,7 +492,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
 
 
 @adapter("einsum")
-def einsum(equation: str, *operands: Any) -> Any:
+def einsum(operands: Any, equation: str) -> Any:
     return pm.einsum(equation, *operands)
 
 
@@ -636,6 +639,3 @@ def log_softmax(x: Any, dim: int, dtype: Any = None) -> Any:
     only(x.ndim > 0, "no axis")
     return special.log_softmax(x if dtype is None else pm.astype(x, dtype_of(dtype)), axis=dim)
 
-
-def size(x: Any) -> int:
-    return prod(x.shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 ARITHMETIC = {
@@ -31,23 +31,29 @@ COMPARISONS = {
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
 
 
-def give_operators(kind: type, operate: Callable[..., Any]) -> None:
-    """Give the class `kind` all operators; each calls `operate(name, *operands)` with its function's name."""
+def give_operators(kind: type, function_of: Callable[[str], Callable[..., Any]], besides: Iterable[str] = ()) -> None:
+    """Give the class `kind` all operators; each calls the function that `function_of` gives for its name.
+
+    Args:
+        besides: the operators, such as "eq", that the class has of its own.
+    """
+    own = set(besides)
     for symbol, name in (ARITHMETIC | COMPARISONS).items():
-        setattr(kind, f"__{symbol}__", _binary(operate, name))
+        if symbol not in own:
+            setattr(kind, f"__{symbol}__", _binary(function_of(name)))
     for symbol, name in ARITHMETIC.items():
-        setattr(kind, f"__r{symbol}__", _reflected(operate, name))
+        setattr(kind, f"__r{symbol}__", _reflected(function_of(name)))
     for symbol, name in UNARY.items():
-        setattr(kind, f"__{symbol}__", _unary(operate, name))
+        setattr(kind, f"__{symbol}__", _unary(function_of(name)))
 
 
-def _binary(operate: Callable[..., Any], name: str) -> Callable[[Any, Any], Any]:
-    return lambda self, other: operate(name, self, other)
+def _binary(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: function(self, other)
 
 
-def _reflected(operate: Callable[..., Any], name: str) -> Callable[[Any, Any], Any]:
-    return lambda self, other: operate(name, other, self)
+def _reflected(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: function(other, self)
 
 
-def _unary(operate: Callable[..., Any], name: str) -> Callable[[Any], Any]:
-    return lambda self: operate(name, self)
+def _unary(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda self: function(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -359,131 +359,78 @@ class Tensor(Methods):
                 self.node = now.node
         return self
 
-    def __neg__(self) -> Tensor:
-        return ops.negative(self)
+    if TYPE_CHECKING:  # `operators.give_operators` makes them of the primitives
 
-    def __pos__(self) -> Tensor:
-        return ops.positive(self)
-
-    def __abs__(self) -> Tensor:
-        return ops.abs(self)
-
-    def __invert__(self) -> Tensor:
-        return ops.bitwise_invert(self)
-
-    def __add__(self, other: Any) -> Tensor:
-        return ops.add(self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return ops.add(other, self)
+        def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __rfloordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __rmod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __rand__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __ror__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __rxor__(self, other: Any) -> Tensor: ...
+        def __lshift__(self, other: Any) -> Tensor: ...
+        def __rlshift__(self, other: Any) -> Tensor: ...
+        def __rshift__(self, other: Any) -> Tensor: ...
+        def __rrshift__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
 
     def __iadd__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.add(self._latest(), other)), "x += v")
 
-    def __sub__(self, other: Any) -> Tensor:
-        return ops.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return ops.subtract(other, self)
-
     def __isub__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.subtract(self._latest(), other)), "x -= v")
-
-    def __mul__(self, other: Any) -> Tensor:
-        return ops.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return ops.multiply(other, self)
 
     def __imul__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.multiply(self._latest(), other)), "x *= v")
 
-    def __truediv__(self, other: Any) -> Tensor:
-        return ops.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return ops.divide(other, self)
-
     def __itruediv__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.divide(self._latest(), other)), "x /= v")
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return ops.floor_divide(other, self)
 
     def __ifloordiv__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.floor_divide(self._latest(), other)), "x //= v")
 
-    def __mod__(self, other: Any) -> Tensor:
-        return ops.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return ops.remainder(other, self)
-
     def __imod__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.remainder(self._latest(), other)), "x %= v")
-
-    def __pow__(self, other: Any) -> Tensor:
-        return ops.pow(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return ops.pow(other, self)
 
     def __ipow__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.pow(self._latest(), other)), "x **= v")
 
-    def __matmul__(self, other: Any) -> Tensor:
-        return ops.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return ops.matmul(other, self)
-
     def __imatmul__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.matmul(self._latest(), other)), "x @= v")
-
-    def __and__(self, other: Any) -> Tensor:
-        return ops.bitwise_and(self, other)
-
-    def __rand__(self, other: Any) -> Tensor:
-        return ops.bitwise_and(other, self)
 
     def __iand__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.bitwise_and(self._latest(), other)), "x &= v")
 
-    def __or__(self, other: Any) -> Tensor:
-        return ops.bitwise_or(self, other)
-
-    def __ror__(self, other: Any) -> Tensor:
-        return ops.bitwise_or(other, self)
-
     def __ior__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.bitwise_or(self._latest(), other)), "x |= v")
-
-    def __xor__(self, other: Any) -> Tensor:
-        return ops.bitwise_xor(self, other)
-
-    def __rxor__(self, other: Any) -> Tensor:
-        return ops.bitwise_xor(other, self)
 
     def __ixor__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.bitwise_xor(self._latest(), other)), "x ^= v")
 
-    def __lshift__(self, other: Any) -> Tensor:
-        return ops.bitwise_left_shift(self, other)
-
-    def __rlshift__(self, other: Any) -> Tensor:
-        return ops.bitwise_left_shift(other, self)
-
     def __ilshift__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.bitwise_left_shift(self._latest(), other)), "x <<= v")
-
-    def __rshift__(self, other: Any) -> Tensor:
-        return ops.bitwise_right_shift(self, other)
-
-    def __rrshift__(self, other: Any) -> Tensor:
-        return ops.bitwise_right_shift(other, self)
 
     def __irshift__(self, other: Any) -> Self:
         return self._rebind(_as_target(self, ops.bitwise_right_shift(self._latest(), other)), "x >>= v")
@@ -493,18 +440,6 @@ class Tensor(Methods):
 
     def __ne__(self, other: Any) -> Any:
         return NotImplemented if other is None or isinstance(other, str) else ops.not_equal(self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return ops.less(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return ops.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return ops.greater(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return ops.greater_equal(self, other)
 
     __hash__ = object.__hash__  # by identity: Tensors are keys of optimizers' states
 

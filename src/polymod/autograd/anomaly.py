@@ -49,6 +49,7 @@ def _install() -> None:
     _installed += 1
     for kind, call in _calls.items():
         kind.__call__ = _checked(call)  # type: ignore[method-assign]
+    _renew_operators()
 
 
 def _uninstall() -> None:
@@ -57,6 +58,13 @@ def _uninstall() -> None:
     if not _installed:
         for kind, call in _calls.items():
             kind.__call__ = call  # type: ignore[method-assign]
+        _renew_operators()
+
+
+def _renew_operators() -> None:
+    from ..rules import give_tensors_their_operators  # they stand on primitives
+
+    give_tensors_their_operators()
 
 
 def _checked(call: Callable[..., Any]) -> Callable[..., Any]:

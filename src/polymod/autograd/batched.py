@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
@@ -103,7 +103,7 @@ def _operate(name: str, *operands: Any) -> Any:
     return getattr(deepest.backend.namespace, name)(*operands)
 
 
-give_operators(Batched, _operate)
+give_operators(Batched, lambda name: partial(_operate, name))
 
 
 class _BatchedBackend(Backend):

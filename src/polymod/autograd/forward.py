@@ -38,8 +38,9 @@ def push(outputs: Sequence[Tensor], tangents: Mapping[Any, Tensor], *, create_gr
     try:
         for node in reversed(nodes):
             if node in live and node not in held:
-                t = _through(node, [held.get(p) for p in node.parents], create_graph)
-                if t is not None:
+                ts = [held.get(p) for p in node.parents]
+                t = _through(node, ts, create_graph) if any(t is not None for t in ts) else None
+                if t is not None:  # None below an operation whose derivative is 0 everywhere
                     held[node] = t
     finally:
         recording.reset(token)

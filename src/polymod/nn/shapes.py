@@ -7,6 +7,7 @@ shape-only result. Asked for a value they say 0 or False, so that loops on the d
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def _operate(name: str, *operands: Any) -> ShapeArray:
     return ShapeNamespace.matmul(*operands) if name == "matmul" else _elementwise(name, *operands)
 
 
-give_operators(ShapeArray, _operate)
+give_operators(ShapeArray, lambda name: partial(_operate, name))
 
 
 def _stand_in(x: Any) -> np.ndarray:

@@ -5,7 +5,9 @@ name computes it, and `xp.<name>` calls it in rules and definitions.
 """
 
 from ..autograd.primitive import Primitive
+from ..operators import give_operators
 from ..ops import ops
+from ..tensor import Tensor
 from . import (
     activation,
     attention,
@@ -67,3 +69,11 @@ for chapter in chapters:
             value.name = name
             primitives[name] = value
             setattr(ops, name, value)
+
+
+def give_tensors_their_operators() -> None:
+    """Make Python's operators on Tensors the calls of the primitives, directly, which saves a lookup at each."""
+    give_operators(Tensor, lambda name: primitives[name].__call__, besides=("eq", "ne"))
+
+
+give_tensors_their_operators()
