@@ -197,9 +197,7 @@ def by_polymod(call: Call, asked: list[list[np.ndarray]], kinds: Any = TOLERANCE
     pairs = [(y, w) for y, w in zip(ys, ws, strict=True) if y.requires_grad]
     first: Any = [None] * len(xs)
     if pairs:
-        first = pm.autograd.grad(
-            [y for y, _ in pairs], xs, [w for _, w in pairs], create_graph=True, allow_unused=True
-        )
+        first = pm.autograd.grad([y for y, _ in pairs], xs, [w for _, w in pairs], create_graph=True, allow_unused=True)
     first = [pm.zeros_like(x) if g is None else g for g, x in zip(first, xs, strict=True)]
     answers["vjp"] = [pm.to_numpy(g) for g in first]
     if "gradgrad" in kinds:

@@ -38,9 +38,13 @@ def dtype_of(torch_dtype: Any) -> Any:
 
 # ---------------------------------------------------------------------------------------------------- elementwise
 
-same = "abs acos acosh asin asinh atan atanh ceil cos cosh exp expm1 floor imag isfinite isinf isnan log log10 log1p log2"
+same = (
+    "abs acos acosh asin asinh atan atanh ceil cos cosh exp expm1 floor imag isfinite isinf isnan log log10 log1p log2"
+)
 same += " positive real reciprocal round sign signbit sin sinh sqrt square tan tanh trunc logical_not"
-same += " atan2 copysign eq ge gt hypot le logaddexp logical_and logical_or logical_xor lt maximum minimum mul ne nextafter"
+same += (
+    " atan2 copysign eq ge gt hypot le logaddexp logical_and logical_or logical_xor lt maximum minimum mul ne nextafter"
+)
 same += " pow remainder true_divide"
 renamed = {"eq": "equal", "ge": "greater_equal", "gt": "greater", "le": "less_equal", "lt": "less", "mul": "multiply"}
 renamed |= {"ne": "not_equal", "true_divide": "divide"}
@@ -112,8 +116,6 @@ def axis_of(dim: Any) -> Any:
     if isinstance(dim, list | tuple):
         return tuple(dim) or None
     return dim
-
-
 
 
 def reduction(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -481,7 +483,9 @@ def kthvalue(x: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
 
 
 @adapter("searchsorted")
-def searchsorted(x: Any, values: Any, out_int32: bool = False, right: bool = False, side: str = "left", sorter: Any = None) -> Any:
+def searchsorted(
+    x: Any, values: Any, out_int32: bool = False, right: bool = False, side: str = "left", sorter: Any = None
+) -> Any:
     only(x.ndim == 1 and not out_int32, "several sequences")
     return pm.searchsorted(x, values, side="right" if right else side, sorter=sorter)
 
@@ -506,7 +510,9 @@ for _name, _f in {
     "inner": lambda a, b: a * b if 0 in (a.ndim, b.ndim) else pm.tensordot(a, b, axes=((-1,), (-1,))),
     "outer": linalg.outer,
     "linalg.vecdot": lambda a, b, dim=-1: pm.vecdot(*pm.broadcast_arrays(a, b), axis=dim),
-    "linalg.multi_dot": lambda xs: pm.matmul(xs[0], xs[1]) if len(xs) == 2 else pm.matmul(pm.matmul(xs[0], xs[1]), xs[2]),
+    "linalg.multi_dot": lambda xs: (
+        pm.matmul(xs[0], xs[1]) if len(xs) == 2 else pm.matmul(pm.matmul(xs[0], xs[1]), xs[2])
+    ),
     "addmm": lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b),
     "addmv": lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b),
     "baddbmm": lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b),
@@ -638,4 +644,3 @@ def softmax(x: Any, dim: int, dtype: Any = None) -> Any:
 def log_softmax(x: Any, dim: int, dtype: Any = None) -> Any:
     only(x.ndim > 0, "no axis")
     return special.log_softmax(x if dtype is None else pm.astype(x, dtype_of(dtype)), axis=dim)
-
