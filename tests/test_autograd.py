@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import polymod as pm
-from polymod.autograd.primitive import General
+from polymod.autograd.families import General
 
 engine_name = pm.current_device().backend.name
 B = np.array([2.0, -1.5, 0.75], np.float32)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from polymod.autograd.primitive import Constant, Primitive, names_read, one, zero
+from polymod.autograd.families import one, zero
+from polymod.autograd.primitive import Constant, Primitive, names_read
 from polymod.backend import load_backend, portable
 from polymod.rules import primitives
 

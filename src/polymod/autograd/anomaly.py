@@ -10,7 +10,8 @@ from typing import Any
 from ..backend import backend_of
 from ..errors import GradientError
 from ..tensor import Tensor, wrap
-from .primitive import Cotangents, Elementwise, Primitive
+from .families import Elementwise
+from .primitive import Cotangents, Primitive
 from .tape import Node
 from .trees import leaves
 

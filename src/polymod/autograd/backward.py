@@ -12,7 +12,8 @@ from ..ops import ops
 from ..tensor import Tensor, wrap
 from .anomaly import check_pulled, where_made
 from .batched import beside, namespace_of
-from .primitive import Cotangents, parts, with_examples_of
+from .operands import with_examples_of
+from .primitive import Cotangents, parts
 from .tape import Leaf, Node, Spec, recording
 
 _order = attrgetter("order")

@@ -1,9 +1,9 @@
 """Arrays of examples: what `vmap` runs a function on.
 
 A `Batched` holds an array with an axis more, the first one, that the function does not see. It is one more array
-library that provides the standard; what its functions do is in `rules.batching`. A `vmap` that runs, or has run and
-left arrays in a graph, has a number, its depth, which is higher than those of the ones it is in. Every depth has
-classes of its own, and with them backends, so that an operation on arrays of several depths goes to the deepest.
+library that provides the standard; `rules.batch_namespace` has its functions. A `vmap` that runs, or has run and left
+arrays in a graph, has a number, its depth, which is higher than those of the ones it is in. Every depth has classes of
+its own, and with them backends, so that an operation on arrays of several depths goes to the deepest.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def depth_class(depth: int) -> type[Batched]:
 @cache
 def _class(depth: int, inner: Any) -> type[Batched]:
     """The class for values of class `inner` (None: an engine's): a class says which depths an array has examples of."""
-    from ..rules.batching import BatchNamespace, kernels  # they stand on the primitives
+    from ..rules.batch_namespace import BatchNamespace, kernels  # they stand on the primitives
 
     depths = (depth, *(inner.depths if inner else ()))
     members = {"__slots__": (), "depths": depths}

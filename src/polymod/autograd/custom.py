@@ -9,7 +9,8 @@ from typing import Any
 from ..errors import GradientError
 from ..ops import ops
 from ..tensor import Tensor, wrap
-from .primitive import Primitive, parts, share
+from .operands import share
+from .primitive import Primitive, parts
 from .record import detached, differentiable
 from .tape import Node, enable_grad, no_grad, recording
 from .trees import map_leaves

@@ -146,7 +146,8 @@ def quantile(x: Any, q: Any, /, *, axis: int | tuple[int, ...] | None = None, ke
     """The value below which the share `q` of the elements over `axis` lies, linear between two of them; NaN where one
     of them is NaN.
 
-    Its derivative goes to the one or two elements that it is made of; of equal ones, to those that the sort puts there.
+    Its derivative goes to the one or two elements that it is made of, of equal ones to those that the sort puts there,
+    and to `q` where that is a Tensor: the slope between the two, 0 right at one.
 
     Args:
         x: a real array.
@@ -157,7 +158,7 @@ def quantile(x: Any, q: Any, /, *, axis: int | tuple[int, ...] | None = None, ke
     Raises:
         ValueError: `q` is outside of [0, 1], or there is no element.
     """
-    shares = np.asarray(q.tolist() if isinstance(q, Tensor) else q, dtype=float)
+    shares = np.asarray(q.detach().tolist() if isinstance(q, Tensor) else q, dtype=float)
     if np.any(~((shares >= 0) & (shares <= 1))):
         raise ValueError(f"q must be between 0 and 1, received {q}")
     x = x if dtypes.dtype(raw(x).dtype).kind == "f" else ops.astype(x, dtypes.default_float())
@@ -171,19 +172,23 @@ def quantile(x: Any, q: Any, /, *, axis: int | tuple[int, ...] | None = None, ke
     flat = ops.reshape(ops.permute_dims(x, (*rest, *axes)), (*(shape[i] for i in rest), count))
     ordered = ops.sort(flat, axis=-1)
     unordered = ops.any(ops.isnan(flat), axis=-1)
-    results = [_between(ordered, float(share) * (count - 1), unordered) for share in shares.ravel()]
+    places = shares.ravel() * (count - 1)
+    parts: Any = [float(p - int(p)) for p in places]
+    if isinstance(q, Tensor) and q.requires_grad:
+        lower = ops.asarray(np.trunc(places), dtype=q.dtype, device=q.device)
+        parts = ops.unstack(ops.astype(ops.reshape(q, (-1,)) * (count - 1) - lower, raw(x).dtype))
+    results = [_between(ordered, float(p), part, unordered) for p, part in zip(places, parts, strict=True)]
     if keepdims:
         kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
         results = [ops.reshape(r, kept) for r in results]
     return ops.stack(results, axis=0) if shares.ndim else results[0]
 
 
-def _between(ordered: Tensor, place: float, unordered: Tensor) -> Tensor:
-    """The element at `place` along the last axis, linear between the two beside it."""
+def _between(ordered: Tensor, place: float, share: Any, unordered: Tensor) -> Tensor:
+    """The element at `place` along the last axis, linear between the two beside it by `share`, place's fraction."""
     low = int(place)
-    share = place - low
     value = ordered[..., low]
-    if share:
+    if place != low:
         upper = ordered[..., low + 1]
         value = ops.where(value == upper, value, value + share * (upper - value))  # equal also if infinite
     return ops.where(unordered, ops.nan, value)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..autograd.primitive import with_examples_of
+from ..autograd.operands import with_examples_of
 from ..backend import backend_of, find_owner
 from ..errors import MixedDevicesError
 from ..ops import ops

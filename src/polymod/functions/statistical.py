@@ -72,10 +72,14 @@ def _floating(x: Any) -> Any:
 
 @ops.publish
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
-    """The variance over `axis`: the sum of squared distances from the mean divided by n - correction."""
+    """The variance over `axis`: the sum of squared distances from the mean divided by n - correction; it is real."""
     x = _floating(x)
     distance = x - _mean(x, axis=axis, keepdims=True)
-    return _sum(ops.square(distance), axis=axis, keepdims=keepdims) / (count(raw(x).shape, axis) - correction)
+    if dtypes.dtype(raw(x).dtype).kind == "c":
+        squares = ops.square(ops.real(distance)) + ops.square(ops.imag(distance))
+    else:
+        squares = ops.square(distance)
+    return _sum(squares, axis=axis, keepdims=keepdims) / (count(raw(x).shape, axis) - correction)
 
 
 @ops.publish
@@ -132,13 +136,13 @@ def diff(x: Any, /, *, axis: int = -1, n: int = 1, prepend: Any = None, append: 
     Args:
         x: numbers; at least one axis.
         axis: the axis along which neighbours are.
-        n: how many times; 0 gives `x` with what is prepended and appended.
+        n: how many times; 0 gives `x` alone, as in every engine.
         prepend, append: arrays to be put before and behind `x` first; of x's shape but for `axis`.
     """
     if n < 0:
         raise ValueError(f"n must not be negative, received {n}")
     (axis,) = axes_tuple(axis, raw(x).ndim)
-    joined = [part for part in (prepend, x, append) if part is not None]
+    joined = [part for part in (prepend, x, append) if part is not None] if n else [x]
     result = ops.concat(joined, axis=axis) if len(joined) > 1 else x if isinstance(x, Tensor) else wrap(x)
     before = (slice(None),) * axis
     for _ in range(n):

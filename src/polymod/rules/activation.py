@@ -2,7 +2,7 @@
 
 from math import pi, sqrt
 
-from ..autograd.primitive import Elementwise, General, Linear
+from ..autograd.families import Elementwise, General, Linear
 from ..backend import define
 
 

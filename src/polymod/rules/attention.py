@@ -3,7 +3,8 @@
 A. Vaswani et al., "Attention is all you need", arXiv:1706.03762.
 """
 
-from ..autograd.primitive import Joint, fit, unbroadcast
+from ..autograd.families import Joint
+from ..autograd.operands import fit, unbroadcast
 from ..backend import define
 
 

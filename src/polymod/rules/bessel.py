@@ -2,7 +2,7 @@
 
 from math import cos, pi
 
-from ..autograd.primitive import Elementwise
+from ..autograd.families import Elementwise
 from ..backend import define
 from .special import horner
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
-from ..autograd.primitive import Bilinear, conj
+from ..autograd.families import Bilinear
+from ..autograd.operands import conj
 from ..backend import define
 from ..dtypes import dtype as dtype_of
 from .windows import framed, output_size, spread, window_keys

@@ -10,7 +10,7 @@ is left out for singular values that are zero is likewise what depends on the ch
 Hermitian input is taken as (x + x^H) / 2, in the value as in the derivative, on every engine.
 """
 
-from ..autograd.primitive import General, Joint
+from ..autograd.families import General, Joint
 from ..backend import define
 from ..errors import BackendError
 from .determinants import rounding

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.primitive import Constant, General, Joint, conj
+from ..autograd.families import General, Joint
+from ..autograd.operands import conj
+from ..autograd.primitive import Constant
 from ..backend import define
 from ..dtypes import dtype as dtype_of
 from .linalg import adjoint

@@ -5,7 +5,9 @@ import math
 from math import inf, nan
 from math import log as ln
 
-from ..autograd.primitive import Constant, Elementwise, General, fit, minus_one, one, zero
+from ..autograd.families import Elementwise, General, minus_one, one, zero
+from ..autograd.operands import fit
+from ..autograd.primitive import Constant
 from ..backend import define
 from ..dtypes import dtype as dtype_of
 
@@ -163,7 +165,7 @@ abs = General(lambda xp, g, _y, x: absolute_cotangent(xp, g, x))
 clip = General(
     lambda xp, g, _y, x, low, high: fit(xp, xp.where(within(xp, x, low, high), g, 0), x),
     lambda xp, g, _y, x, low, high: fit(xp, xp.where(below(xp, x, low, high), g, 0), low),
-    lambda xp, g, _y, x, low, high: fit(xp, xp.where(x > high, g, 0), high),
+    lambda xp, g, _y, x, low, high: fit(xp, xp.where(above(xp, x, low, high), g, 0), high),
 )
 
 
@@ -206,6 +208,11 @@ def below(xp, x, low, high):
     return x < low if high is None else (x < low) & (low <= high)
 
 
+def above(xp, x, low, high):
+    """True where clipping gives `high`, the other way round."""
+    return x > high if low is None else (x > high) | (low > high)
+
+
 # choice: the branch not taken gets exactly 0, whatever its value
 where = General(
     None,
@@ -217,8 +224,14 @@ maximum.masks = minimum.masks = clip.masks = where.masks = True
 
 # complex numbers
 real = General(lambda xp, g, _y, _x: xp.astype(g, _x.dtype))
-imag = General(lambda xp, g, _y, _x: xp.astype(g, _x.dtype) * 1j)
+imag = General(lambda xp, g, _y, _x: imaginary_cotangent(xp, g, _x.dtype))
 conj = General(lambda xp, g, _y, _x: xp.conj(g))
+
+
+def imaginary_cotangent(xp, g, dtype):
+    """g as an imaginary part; a real number has the constant 0 as its."""
+    return xp.astype(g, dtype) * 1j if xp.isdtype(dtype, "complex floating") else xp.zeros_like(g)
+
 
 # results without derivative
 equal, not_equal = Constant(), Constant()

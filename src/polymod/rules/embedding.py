@@ -1,6 +1,6 @@
 """Looking up rows of a table."""
 
-from ..autograd.primitive import Linear
+from ..autograd.families import Linear
 from ..backend import define
 from .indexing import indices_of
 

@@ -4,7 +4,7 @@
 (`entr`, `rel_entr` and `kl_div` in x at x = 0), it is infinite here as in torch and JAX.
 """
 
-from ..autograd.primitive import Elementwise
+from ..autograd.families import Elementwise
 from ..backend import define
 from .special import horner
 

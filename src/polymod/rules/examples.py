@@ -1,7 +1,7 @@
 """Into and out of arrays of examples, which `vmap` runs a function on."""
 
 from ..autograd.batched import entered, left, shared, summed
-from ..autograd.primitive import Linear
+from ..autograd.families import Linear
 from ..backend import define
 
 

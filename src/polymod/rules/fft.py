@@ -4,7 +4,7 @@ All are linear. The matrix of the inverse transform is the conjugate transpose o
 so the rule of each is the opposite transform, with the `norm` that gives it the factor of the original.
 """
 
-from ..autograd.primitive import Linear
+from ..autograd.families import Linear
 from ..backend import define
 
 opposite_norm = {"backward": "forward", "forward": "backward", "ortho": "ortho"}

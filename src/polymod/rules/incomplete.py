@@ -11,7 +11,7 @@ from math import pi, prod
 
 import numpy as np
 
-from ..autograd.primitive import Elementwise
+from ..autograd.families import Elementwise
 from ..backend import define
 from .entropy import log_excess
 from .gamma import NEAR_TWO, stirling_error

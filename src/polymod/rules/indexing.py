@@ -6,13 +6,21 @@ nothing is differentiated with respect to a position.
 
 from typing import Any
 
-from ..autograd.primitive import Linear, fit
+from ..autograd.families import Linear
+from ..autograd.operands import fit
 from ..backend import define
+from ..dtypes import dtype as dtype_of
 
 
 def basic(key: Any) -> bool:
     """True for a key of integers, slices, None and Ellipsis only, which names no element twice."""
     return not any(hasattr(k, "dtype") for k in (key if isinstance(key, tuple) else (key,)))
+
+
+def may_repeat(key: Any) -> bool:
+    """Whether the key has arrays of integers; masks name no element twice."""
+    arrays = [k for k in (key if isinstance(key, tuple) else (key,)) if hasattr(k, "dtype")]
+    return any(dtype_of(k.dtype).kind != "b" for k in arrays)
 
 
 @define
@@ -40,8 +48,21 @@ index = Linear(lambda xp, g, _x, key: xp.index_back(g, key=key, shape=_x.shape))
 index_back = Linear(lambda xp, g, _g, key, shape: xp.index(g, key=key))
 index_set = Linear(
     lambda xp, g, _x, _values, key: xp.index_set(g, xp.zeros((), dtype=g.dtype, device=g.device), key=key),
-    lambda xp, g, _x, _values, key: fit(xp, xp.index(g, key=key), _values),
+    lambda xp, g, _x, _values, key: fit(xp, written(xp, g, key), _values),
 )
+
+
+def written(xp, g, key):
+    """`g` at `key`; of the values written to the same element only the one that stayed has a cotangent."""
+    taken = xp.index(g, key=key)
+    if not may_repeat(key) or 0 in taken.shape:
+        return taken
+    size = 1
+    for n in taken.shape:
+        size *= n
+    numbers = xp.reshape(xp.arange(size, device=g.device), taken.shape)
+    stayed = xp.index_set(xp.zeros(g.shape, dtype=numbers.dtype, device=g.device), numbers, key=key)
+    return xp.where(xp.index(stayed, key=key) == numbers, taken, 0)
 
 
 @define

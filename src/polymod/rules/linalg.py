@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..autograd.primitive import Bilinear, General, Joint, Linear, conj, unbroadcast
+from ..autograd.families import Bilinear, General, Joint, Linear
+from ..autograd.operands import conj, unbroadcast
 from ..backend import define
 
 

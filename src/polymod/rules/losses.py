@@ -6,7 +6,7 @@ class numbers and has the shape of `x` without that axis. `reduction` is "none",
 
 from math import prod
 
-from ..autograd.primitive import Elementwise, General
+from ..autograd.families import Elementwise, General
 from ..backend import define
 
 # ------------------------------------------------------------------------------------------------ class numbers

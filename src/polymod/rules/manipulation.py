@@ -1,6 +1,7 @@
 """Rearranging, joining and converting arrays: all linear, each with its transpose."""
 
-from ..autograd.primitive import Joint, Linear, unbroadcast
+from ..autograd.families import Joint, Linear
+from ..autograd.operands import unbroadcast
 from ..backend import define
 from ..backend import move as move_array
 

@@ -7,7 +7,7 @@ With v = (x - mean) / sqrt(var + eps) and y = v * weight + bias, and h = g * wei
 where the means are over the axes that were normalised (Ioffe and Szegedy 2015, Ba, Kiros and Hinton 2016).
 """
 
-from ..autograd.primitive import General, Joint
+from ..autograd.families import General, Joint
 from ..backend import define
 from .reductions import count
 

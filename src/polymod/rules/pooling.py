@@ -7,7 +7,8 @@
 from itertools import product
 from math import inf, prod
 
-from ..autograd.primitive import Constant, General, Linear
+from ..autograd.families import General, Linear
+from ..autograd.primitive import Constant
 from ..backend import define
 from ..dtypes import dtype as dtype_of
 from .windows import framed, output_size, spread, window_keys

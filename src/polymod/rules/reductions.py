@@ -5,7 +5,9 @@
 
 from typing import Any
 
-from ..autograd.primitive import Constant, General, Linear, conj
+from ..autograd.families import General, Linear
+from ..autograd.operands import conj
+from ..autograd.primitive import Constant
 from ..backend import define
 
 
@@ -109,7 +111,7 @@ def products_but_one(xp, g, y, x, axis):
 @define
 def logsumexp(xp, x, *, axis=None, keepdims=False):
     """log(sum(exp(x))) without overflow; -inf where every element is -inf."""
-    top = xp.max(x, axis=axis, keepdims=True)
+    top = xp.max(xp.real(x) if xp.isdtype(x.dtype, "complex floating") else x, axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
     total = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
     if keepdims:
@@ -120,7 +122,7 @@ def logsumexp(xp, x, *, axis=None, keepdims=False):
 
 logsumexp = General(
     lambda xp, g, y, x, axis=None, keepdims=False: (
-        restore(xp, g, x.shape, axis, keepdims) * xp.exp(x - restore(xp, y, x.shape, axis, keepdims))
+        restore(xp, g, x.shape, axis, keepdims) * conj(xp, xp.exp(x - restore(xp, y, x.shape, axis, keepdims)))
     )
 )
 

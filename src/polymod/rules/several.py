@@ -1,6 +1,6 @@
 """Operations with several results that are not chapters of their own."""
 
-from ..autograd.primitive import Joint
+from ..autograd.families import Joint
 from ..backend import define
 
 

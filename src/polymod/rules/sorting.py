@@ -1,6 +1,7 @@
 """Sorting and searching: a sort carries gradients back to where its elements came from."""
 
-from ..autograd.primitive import Constant, General
+from ..autograd.families import General
+from ..autograd.primitive import Constant
 
 
 def unsort(xp, g, x, axis, descending):

@@ -2,7 +2,7 @@
 
 from math import log, pi, sqrt
 
-from ..autograd.primitive import Elementwise
+from ..autograd.families import Elementwise
 from ..backend import define
 
 # W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969) 631-637: numerators

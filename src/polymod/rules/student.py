@@ -2,7 +2,7 @@
 
 from math import pi
 
-from ..autograd.primitive import Elementwise
+from ..autograd.families import Elementwise
 from ..backend import define
 from .incomplete import beta_sums
 
