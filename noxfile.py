@@ -14,13 +14,13 @@ nox.options.sessions = ["lint", "types", "engines", "tests", "build"]
 nox.options.reuse_existing_virtualenvs = True
 
 ROOT = Path(__file__).parent
-ENGINES = {  # and the share of each parametrized test's cases that it runs: one in so many
-    "numpy": 1,
-    "strict": 4,
-    "strict:device1": 2,
-    "torch": 2,
-    "jax": 24,  # it compiles every operation for every shape
-    "cupy": 6,  # so does CuPy-on-CPU
+ENGINES = {  # and which part of the tests it runs: one case in so many of each test, or of each file
+    "numpy": "1",
+    "strict": "8",
+    "strict:device1": "1",
+    "torch": "4",
+    "jax": "24 of a file",  # it compiles every operation for every shape
+    "cupy": "12",  # so does CuPy-on-CPU
 }
 SUITE = "https://github.com/data-apis/array-api-tests"  # the standard's official tests
 SUITE_COMMIT = "55fcc60179efa2680ddd6cd926ddf17b83530e2b"
@@ -78,7 +78,7 @@ def tests(session: nox.Session, engine: str) -> None:
         "MPLBACKEND": "Agg",
     }
     workers = session.posargs or ["-n", "2", "--dist", "worksteal"]
-    choice = ["--backend", engine, "--share", str(ENGINES[engine])]
+    choice = ["--backend", engine, "--share", ENGINES[engine]]
     session.run(str(PYTHON), "-m", "pytest", "-q", *choice, *workers, env=environment, external=True)
 
 

@@ -18,9 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--share",
-        type=int,
-        default=1,
-        help="run every N-th case of each parametrized test, for engines that compile each shape anew",
+        default="1",
+        help='run every N-th case of each parametrized test, or with "N of a file" of each file, for engines that '
+        "compile each shape anew",
     )
 
 
@@ -29,13 +29,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the first, and from there every N-th, case of each test; and what no engine changes on NumPy only."""
-    share = config.getoption("--share")
+    """Keep the first, and from there every N-th, case of each test or file; and what no engine changes on NumPy
+    only."""
+    number, _, of_file = config.getoption("--share").partition(" of ")
+    share = int(number)
     on_numpy = pm.current_device().backend.name == "numpy"
     seen: Counter[str] = Counter()
     kept, left_out = [], []
     for item in items:
-        test = item.nodeid.partition("[")[0]
+        test = item.nodeid.partition("::" if of_file else "[")[0]
         chosen = seen[test] % share == 0 or item.get_closest_marker("every_engine") is not None
         wanted = chosen and (on_numpy or item.get_closest_marker("any_engine") is None)
         (kept if wanted else left_out).append(item)

@@ -270,6 +270,7 @@ table: dict[str, list[Sample]] = {
         Sample((distinct(5), 0.12, None), torch=lambda x: x.clip(0.12, None)),
         Sample((distinct(2, 4), distinct(4) - 0.22, distinct(2, 1) + 0.03), torch="clip"),
         Sample((distinct(4), distinct(2, 1) + 0.03, None), torch="clip"),
+        Sample((distinct(4, 4), distinct(4) + 0.31, distinct(4, 1) + 0.02), torch="clip"),  # bounds that cross
     ],
     "where": [
         Sample((normal(2, 3) > 0, normal(3), normal(2, 1)), torch="where"),
@@ -326,6 +327,7 @@ table: dict[str, list[Sample]] = {
         Sample((normal(2, 3),), {"axis": 1}, torch=method("logsumexp", 1)),
         Sample((normal(2, 3),), {"axis": None}, torch=method("logsumexp", (0, 1))),
         Sample((normal(2, 3, 2),), {"axis": (0, -1), "keepdims": True}, torch=method("logsumexp", (0, -1), True)),
+        Sample((complex_numbers(2, 3),), {"axis": 1}, torch=method("logsumexp", 1)),
     ],
     # products
     "matmul": [

@@ -144,6 +144,62 @@ def test_repeated_indices():
     same(b, 2 * np.array([2.0, 5.0, 5.0]))
 
 
+def test_only_the_value_that_stays_has_a_gradient():
+    i = pm.asarray([0, 2, 0])
+
+    def written(x: pm.Tensor, v: pm.Tensor) -> pm.Tensor:
+        y = pm.asarray(x, copy=True)
+        y[i] = v
+        return y * y
+
+    x, v = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 4.0])  # equal, so that any order of writing has one value
+    a, b = gradient(written, x, v)
+    same(a, [0, 4, 0])
+    b = pm.to_numpy(b)
+    same(b[1], 10)
+    same(sorted(b[[0, 2]]), [0, 8])
+    same(gradient(written, x, np.asarray(4.0))[1], 16)
+    same(tangent(lambda v: written(pm.tensor(x), v), np.asarray(4.0), np.asarray(1.0)), [8, 0, 8])
+
+
+# -------------------------------------------------------------------------------------------- operations of no slope
+
+
+def test_forward_through_operations_without_slope():
+    """A tangent that ends at one operation must not stop the others."""
+    x = np.array([1.0, -2.0])
+    for f in (lambda x: pm.abs(pm.sign(x)), lambda x: pm.sign(x) * 3.0 + 1.0, lambda x: pm.exp(pm.sign(pm.sign(x)))):
+        same(tangent(f, x, x), [0, 0])
+    same(tangent(lambda x: x + pm.abs(pm.sign(x)), x, x), x)
+    slope = pm.jvp(pm.grad(lambda x: pm.sum(pm.abs(x) + x * x)), (pm.tensor(x),), (pm.tensor(x),))[1]
+    same(slope, 2 * x)
+
+
+def test_spread_of_complex_numbers_is_real():
+    z = np.array([[1 + 2j, -3 + 1j, 0.5 - 2j], [2 - 1j, 1j, 4 + 4j]])
+    for f, host in ((pm.var, np.var), (pm.std, np.std)):
+        found = f(pm.tensor(z), axis=1, correction=1)
+        assert found.dtype == pm.float64
+        same(found, host(z, axis=1, ddof=1))
+        pm.check_grads(lambda z: f(z, axis=0), (pm.tensor(z),))  # noqa: B023
+
+
+def test_logsumexp_of_complex_numbers_and_of_none():
+    z = np.array([300 + 4j, 299 - 300j, 1000j])
+    same(pm.exp(pm.logsumexp(pm.tensor(z)) - 300), np.sum(np.exp(z - 300)))
+    assert abs(pm.to_numpy(pm.logsumexp(pm.tensor(z))).imag) <= np.pi
+    pm.check_grads(pm.logsumexp, (pm.tensor(z),))
+    same(pm.logsumexp(pm.tensor(np.zeros((2, 0))), axis=1), [-np.inf, -np.inf])
+    same(gradient(pm.logsumexp, np.zeros(0))[0], np.zeros(0))
+
+
+def test_slope_of_a_quantile_by_its_share():
+    x, q = np.array([4.0, 1.0, 2.0]), np.array([0.3, 0.5, 0.6])
+    _, b = gradient(lambda x, q: pm.quantile(x, q) ** 2, x, q)
+    same(b, 2 * np.quantile(x, q) * np.array([2, 0, 4]))
+    pm.check_grads(lambda x, q: pm.quantile(x, q), (pm.tensor(x), pm.tensor(q[::2])))
+
+
 # -------------------------------------------------------------------------------------------------- empty and 0-d
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.autograd.forward_ad as fwAD
 from torch.testing._internal.common_methods_invocations import op_db
+from torch_functions import Unmapped, adapters
 
 import polymod as pm
-from torch_functions import Unmapped, adapters
 
 TOLERANCE = {"value": 1e-11, "vjp": 1e-9, "gradgrad": 1e-8, "jvp": 1e-9, "jvp of vjp": 1e-8}
 absolutes = {"linalg.eigh": (False, True), "linalg.eig": (False, True), "linalg.svd": (True, False, True)}
@@ -59,7 +60,7 @@ class Call:
 
     def __post_init__(self) -> None:
         self.tracked = [t for t in tensors_of((self.arguments, self.keywords)) if t.requires_grad]
-        self.primals = [t.detach().resolve_conj().resolve_neg().numpy().copy() for t in self.tracked]
+        self.primals = [t.numpy(force=True).copy() for t in self.tracked]
 
     def __str__(self) -> str:
         def shown(x: Any) -> Any:
@@ -96,7 +97,7 @@ class Call:
         return outputs
 
     def polymod(self, *xs: Any) -> list[Any]:
-        arguments, keywords = self.filled(list(xs), lambda t: pm.tensor(t.resolve_conj().resolve_neg().numpy()))
+        arguments, keywords = self.filled(list(xs), lambda t: pm.tensor(t.numpy(force=True)))
         return outputs_of(adapters[self.name](*arguments, **keywords), pm.Tensor)
 
 
@@ -123,15 +124,15 @@ def floating(ys: list[Any]) -> list[Any]:
     return [y for y in ys if str(y.dtype).rpartition(".")[2].startswith(("float", "complex"))]
 
 
-def by_torch(call: Call, rng: np.random.Generator) -> tuple[Answers, list[list[np.ndarray]]]:
+def by_torch(call: Call, rng: np.random.Generator, kinds: Any = TOLERANCE) -> tuple[Answers, list[list[np.ndarray]]]:
     """What torch finds, as far as it goes, and the directions that it was asked for."""
     answers: Answers = {}
     xs = [torch.tensor(x, requires_grad=True) for x in call.primals]
     outputs = call.torch(*xs)
-    answers["value"] = [y.detach().resolve_conj().resolve_neg().numpy() for y in outputs]
+    answers["value"] = [y.numpy(force=True) for y in outputs]
     ys = [y for y in floating(outputs) if y.requires_grad]
     wanted = [y.requires_grad for y in floating(outputs)]
-    weights = [random_like(rng, y.detach().resolve_conj().resolve_neg().numpy()) for y in floating(outputs)]
+    weights = [random_like(rng, y.numpy(force=True)) for y in floating(outputs)]
     directions = [random_like(rng, x) for x in call.primals]
     others = [random_like(rng, x) for x in call.primals]
     asked = [weights, directions, others]
@@ -140,14 +141,14 @@ def by_torch(call: Call, rng: np.random.Generator) -> tuple[Answers, list[list[n
     ws = [torch.tensor(w, requires_grad=True) for w, used in zip(weights, wanted, strict=True) if used]
     first = torch.autograd.grad(ys, xs, ws, create_graph=True, allow_unused=True)
     first = [torch.zeros_like(x) if g is None else g for g, x in zip(first, xs, strict=True)]
-    answers["vjp"] = [g.detach().resolve_conj().resolve_neg().numpy() for g in first]
+    answers["vjp"] = [g.numpy(force=True) for g in first]
     try:
         pairs = [(g, torch.tensor(u)) for g, u in zip(first, others, strict=True) if g.requires_grad]
         second: Any = [None] * (len(xs) + len(ws))
         if pairs:
             second = torch.autograd.grad([g for g, _ in pairs], [*xs, *ws], [u for _, u in pairs], allow_unused=True)
         answers["gradgrad"] = [
-            np.zeros_like(x.detach().numpy()) if g is None else g.resolve_conj().resolve_neg().numpy()
+            np.zeros_like(x.numpy(force=True)) if g is None else g.numpy(force=True)
             for g, x in zip(second, [*xs, *ws], strict=True)
         ]
     except (RuntimeError, NotImplementedError):
@@ -155,23 +156,23 @@ def by_torch(call: Call, rng: np.random.Generator) -> tuple[Answers, list[list[n
     plain = [torch.tensor(x) for x in call.primals]
     moves = [torch.tensor(u) for u in directions]
     try:
-        import torch.autograd.forward_ad as fwAD
-
         with fwAD.dual_level():
             duals = [fwAD.make_dual(x, u) for x, u in zip(plain, moves, strict=True)]
             tangents = []
             for y in floating(call.torch(*duals)):
                 primal, tangent = fwAD.unpack_dual(y)
                 tangents.append(torch.zeros_like(primal) if tangent is None else tangent)
-        answers["jvp"] = [t.detach().resolve_conj().resolve_neg().numpy() for t in tangents]
+        answers["jvp"] = [t.numpy(force=True) for t in tangents]
     except (RuntimeError, NotImplementedError):
         try:
             _, tangents = torch.autograd.functional.jvp(
                 lambda *a: tuple(floating(call.torch(*a))), tuple(plain), tuple(moves)
             )
-            answers["jvp"] = [t.detach().resolve_conj().resolve_neg().numpy() for t in tangents]
+            answers["jvp"] = [t.numpy(force=True) for t in tangents]
         except (RuntimeError, NotImplementedError):
             pass
+    if "jvp of vjp" not in kinds:
+        return answers, asked
     try:
 
         def cotangents(*a: Any) -> Any:
@@ -179,7 +180,7 @@ def by_torch(call: Call, rng: np.random.Generator) -> tuple[Answers, list[list[n
             return pull(tuple(map(torch.tensor, weights)))
 
         _, tangents = torch.func.jvp(cotangents, tuple(plain), tuple(moves))
-        answers["jvp of vjp"] = [t.detach().resolve_conj().resolve_neg().numpy() for t in tangents]
+        answers["jvp of vjp"] = [t.numpy(force=True) for t in tangents]
     except (RuntimeError, NotImplementedError):
         pass
     return answers, asked

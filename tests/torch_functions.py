@@ -1,4 +1,4 @@
-"""Functions of torch, by their names in torch's own operator database and with torch's signatures, written with polymod.
+"""Functions of torch, by their names in its operator database and with its signatures, written with polymod.
 
 An adapter raises Unmapped for a call that the standard's function has no counterpart of.
 """
@@ -6,7 +6,7 @@ An adapter raises Unmapped for a call that the standard's function has no counte
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
+from functools import reduce
 from typing import Any
 
 import polymod as pm
@@ -34,6 +34,14 @@ def only(condition: bool, reason: str) -> None:
 
 def dtype_of(torch_dtype: Any) -> Any:
     return None if torch_dtype is None else pm.dtypes.dtype(str(torch_dtype).removeprefix("torch."))
+
+
+def cast(x: Any, torch_dtype: Any) -> Any:
+    if torch_dtype is None:
+        return x
+    dtype = dtype_of(torch_dtype)
+    only(x.dtype.kind != "c" or dtype.kind == "c", "a cast of complex to real numbers")
+    return pm.astype(x, dtype)
 
 
 # ---------------------------------------------------------------------------------------------------- elementwise
@@ -70,7 +78,7 @@ for _name, _f in {
     "clamp_max": lambda x, high: pm.clip(x, max=high),
     "clamp_min": lambda x, low: pm.clip(x, min=low),
     "rsqrt": lambda x: 1 / pm.sqrt(x),
-    "angle": lambda x: pm.atan2(pm.imag(x), pm.real(x)),
+    "angle": lambda x: angle(x),
     "where": lambda x, condition, other: pm.where(condition, x, other),
     "masked_fill": lambda x, mask, value: pm.where(mask, value, x),
     "complex": lambda a, b: a + 1j * b,
@@ -84,6 +92,11 @@ for _name, _f in {
     "resolve_conj": pm.positive,
 }.items():
     adapters[_name] = _f
+
+
+def angle(x: Any) -> Any:
+    only(x.dtype.kind == "c", "the standard has imag of complex numbers only")
+    return pm.atan2(pm.imag(x), pm.real(x))
 
 
 @adapter("add")
@@ -198,7 +211,7 @@ def diff(x: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = N
 
 @adapter("quantile")
 def quantile(x: Any, q: Any, dim: Any = None, keepdim: bool = False, interpolation: str = "linear") -> Any:
-    only(interpolation == "linear", "interpolation")
+    only(interpolation == "linear" and x.ndim > 0, "interpolation")
     return pm.quantile(x, q, axis=dim, keepdims=keepdim)
 
 
@@ -360,8 +373,9 @@ for _name, _f in {
     "contiguous": lambda x, memory_format=None: pm.asarray(x, copy=True),
     "tril": lambda x, diagonal=0: pm.tril(x, k=diagonal),
     "triu": lambda x, diagonal=0: pm.triu(x, k=diagonal),
-    "double": lambda x: pm.astype(x, pm.float64),
-    "cdouble": lambda x: pm.astype(x, pm.complex128),
+    "double": lambda x, memory_format=None: cast(x, "float64"),
+    "cdouble": lambda x, memory_format=None: cast(x, "complex128"),
+    "float": lambda x, memory_format=None: cast(x, "float32"),
 }.items():
     adapters[_name] = _f
 
@@ -492,11 +506,15 @@ def searchsorted(
 
 @adapter("tensordot")
 def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
+    if not isinstance(dims, int):
+        summed = zip(dims[0], dims[1], strict=True)
+        only(all(a.shape[i] == b.shape[j] for i, j in summed), "axes of length one broadcast")
     return pm.tensordot(a, b, axes=dims)
 
 
 @adapter("einsum")
 def einsum(operands: Any, equation: str) -> Any:
+    only(equation != "...ik, ...j -> ij", "an ellipsis that the result has not")
     return pm.einsum(equation, *operands)
 
 
@@ -509,10 +527,8 @@ for _name, _f in {
     "vdot": pm.vecdot,
     "inner": lambda a, b: a * b if 0 in (a.ndim, b.ndim) else pm.tensordot(a, b, axes=((-1,), (-1,))),
     "outer": linalg.outer,
-    "linalg.vecdot": lambda a, b, dim=-1: pm.vecdot(*pm.broadcast_arrays(a, b), axis=dim),
-    "linalg.multi_dot": lambda xs: (
-        pm.matmul(xs[0], xs[1]) if len(xs) == 2 else pm.matmul(pm.matmul(xs[0], xs[1]), xs[2])
-    ),
+    "linalg.vecdot": lambda a, b, dim=-1: pm.vecdot(*pm.broadcast_arrays(a, b), axis=dim - a.ndim if dim >= 0 else dim),
+    "linalg.multi_dot": lambda xs: reduce(pm.matmul, xs),
     "addmm": lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b),
     "addmv": lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b),
     "baddbmm": lambda x, a, b, beta=1, alpha=1: beta * x + alpha * (a @ b),
@@ -532,7 +548,6 @@ for _name, _f in {
     "cross": lambda a, b, dim=-1: linalg.cross(a, b, axis=dim),
     "linalg.eigvalsh": lambda x, UPLO="L": linalg.eigvalsh(x),
     "linalg.matrix_power": lambda x, n: linalg.matrix_power(x, n),
-    "linalg.diagonal": lambda x, offset=0: linalg.diagonal(x, offset=offset),
     "trace": linalg.trace,
     # singular and eigenvectors are determined up to a phase
     "linalg.eigh": lambda x, UPLO="L": (linalg.eigh(x)[0], pm.abs(linalg.eigh(x)[1])),
@@ -540,6 +555,14 @@ for _name, _f in {
     "linalg.qr": lambda x, mode="reduced": tuple(linalg.qr(x, mode=mode)),
 }.items():
     adapters[_name] = _f
+
+
+@adapter("linalg.diagonal", "diagonal", "diagonal_copy")
+def diagonal(x: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    return linalg.diagonal(pm.moveaxis(x, (dim1, dim2), (-2, -1)), offset=offset)
+
+
+adapters["linalg.diagonal"] = lambda x, offset=0, dim1=-2, dim2=-1: diagonal(x, offset, dim1, dim2)
 
 
 @adapter("linalg.svd")
@@ -604,13 +627,26 @@ adapters["fft.ifftshift"] = lambda x, dim=None: fft.ifftshift(x, axes=dim)
 
 # --------------------------------------------------------------------------------------------------------- special
 
+
+def of_reals(f: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        only(
+            not any(isinstance(a, pm.Tensor) and a.dtype.kind == "c" for a in args),
+            "a special function's complex argument",
+        )
+        return f(*args)
+
+    return call
+
+
 for _name in "erf erfc erfinv digamma i0 sinc xlogy exp2".split():
-    adapters[_name] = getattr(special, _name)
+    adapters[_name] = of_reals(getattr(special, _name))
 for _name in "i0e i1 i1e ndtr xlog1py zeta entr ndtri log_ndtr erfcx".split():
-    adapters[f"special.{_name}"] = getattr(special, _name)
+    adapters[f"special.{_name}"] = of_reals(getattr(special, _name))
+adapters["logaddexp"] = of_reals(pm.logaddexp)
 for _name, _f in {
     "lgamma": special.gammaln,
-    "sigmoid": special.expit,
+    "sigmoid": of_reals(special.expit),
     "nn.functional.logsigmoid": special.log_expit,
     "igamma": special.gammainc,
     "igammac": special.gammaincc,
@@ -636,11 +672,11 @@ def logit(x: Any, eps: Any = None) -> Any:
 
 @adapter("softmax", "softmax_with_dtype")
 def softmax(x: Any, dim: int, dtype: Any = None) -> Any:
-    only(x.ndim > 0, "no axis")
-    return special.softmax(x if dtype is None else pm.astype(x, dtype_of(dtype)), axis=dim)
+    only(x.ndim > 0 and x.size > 0, "no axis, or no element")
+    return special.softmax(cast(x, dtype), axis=dim)
 
 
 @adapter("log_softmax", "log_softmax_with_dtype")
 def log_softmax(x: Any, dim: int, dtype: Any = None) -> Any:
-    only(x.ndim > 0, "no axis")
-    return special.log_softmax(x if dtype is None else pm.astype(x, dtype_of(dtype)), axis=dim)
+    only(x.ndim > 0 and x.size > 0, "no axis, or no element")
+    return special.log_softmax(cast(x, dtype), axis=dim)

@@ -110,7 +110,9 @@ def products_but_one(xp, g, y, x, axis):
 
 @define
 def logsumexp(xp, x, *, axis=None, keepdims=False):
-    """log(sum(exp(x))) without overflow; -inf where every element is -inf."""
+    """log(sum(exp(x))) without overflow; -inf where every element is -inf, or there is none."""
+    if 0 in x.shape:
+        return xp.log(xp.sum(xp.exp(x), axis=axis, keepdims=keepdims))
     top = xp.max(xp.real(x) if xp.isdtype(x.dtype, "complex floating") else x, axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, xp.zeros_like(top))
     total = xp.log(xp.sum(xp.exp(x - top), axis=axis, keepdims=True)) + top
