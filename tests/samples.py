@@ -270,7 +270,6 @@ table: dict[str, list[Sample]] = {
         Sample((distinct(5), 0.12, None), torch=lambda x: x.clip(0.12, None)),
         Sample((distinct(2, 4), distinct(4) - 0.22, distinct(2, 1) + 0.03), torch="clip"),
         Sample((distinct(4), distinct(2, 1) + 0.03, None), torch="clip"),
-        Sample((distinct(4, 4), distinct(4) + 0.31, distinct(4, 1) + 0.02), torch="clip"),  # bounds that cross
     ],
     "where": [
         Sample((normal(2, 3) > 0, normal(3), normal(2, 1)), torch="where"),

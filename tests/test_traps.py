@@ -162,6 +162,16 @@ def test_only_the_value_that_stays_has_a_gradient():
     same(tangent(lambda v: written(pm.tensor(x), v), np.asarray(4.0), np.asarray(1.0)), [8, 0, 8])
 
 
+@pytest.mark.any_engine  # some refuse such bounds
+def test_bounds_of_clip_that_cross():
+    """The upper one has the last word, so it has the derivative."""
+    x, low, high = np.array([1.0, 2.0, 9.0]), np.array([1.5, 3.0, 4.0]), np.array([0.5, 1.0, 2.0])
+    a, b, c = gradient(lambda *xs: pm.clip(*xs) ** 2, x, low, high)
+    same(a, [0, 0, 0])
+    same(b, [0, 0, 0])
+    same(c, 2 * high)
+
+
 # -------------------------------------------------------------------------------------------- operations of no slope
 
 
