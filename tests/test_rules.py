@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from samples import Sample, complex_table, table
 
 import polymod as pm
+from polymod.autograd.families import Elementwise
 from polymod.autograd.primitive import Constant
 from polymod.rules import primitives
 
@@ -319,6 +320,39 @@ def test_broadcasting(shapes: Any, seed: int, data: st.DataObject):
     a, b = (rng.uniform(0.5, 2, s) for s in shapes.input_shapes)
     name = data.draw(st.sampled_from(["add", "multiply", "divide", "pow", "logaddexp"]))
     check(name, Sample((a, b)), rng)
+
+
+# pairs whose kinks depend on both: they keep the values that their samples put together
+PAIRED = {"maximum", "minimum", "remainder", "floor_divide", "nextafter", "copysign"}
+elementwise = sorted(
+    name
+    for name, p in primitives.items()
+    if isinstance(p, Elementwise) and all(isinstance(x, np.ndarray) for x in table[name][0].inputs)
+)
+
+
+@pytest.mark.parametrize("name", elementwise)
+def test_elementwise_rules_at_any_shapes(name: str):
+    """Values of the first sample, drawn anew, in shapes that broadcast against each other; 0-d and empty ones too."""
+    sample = table[name][0]
+    count = len(sample.inputs)
+
+    @settings(max_examples=1 if compiling else 4, deadline=None, derandomize=True, database=None)
+    @given(hnp.mutually_broadcastable_shapes(num_shapes=count, min_side=0, max_dims=3, max_side=3), seeds)
+    def at_any_shapes(shapes: Any, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        whole = np.broadcast_arrays(*sample.inputs)
+        if name in PAIRED:
+            where = rng.integers(whole[0].size, size=shapes.result_shape)
+            inputs = [np.asarray(x.reshape(-1)[where]) for x in whole]
+        else:
+            inputs = [
+                np.asarray(rng.choice(x.reshape(-1), size=s))
+                for x, s in zip(sample.inputs, shapes.input_shapes, strict=True)
+            ]
+        check(name, Sample(tuple(inputs), sample.attrs, sample.constant, sample.call), rng)
+
+    at_any_shapes()
 
 
 @few
