@@ -705,8 +705,11 @@ complex_table: dict[str, list[Sample]] = {
         Sample((1 - 2j, complex_numbers(3)), torch=lambda x: (1 - 2j) ** x),
     ],
     **{
-        name: one(complex_numbers(2, 3), name)
-        for name in ("negative", "positive", "square", "exp", "sin", "cos", "sinh", "cosh", "tanh", "abs")
+        name: one(complex_numbers(2, 3) + shift, name)
+        for name, shift in (
+            *((name, 0) for name in ("negative", "positive", "square", "exp", "sin", "cos", "sinh", "cosh", "tanh")),
+            ("abs", 1.5 - 1j),
+        )
     },
     **{name: one(complex_numbers(2, 3) + 2.5, name) for name in ("reciprocal", "log", "log2", "log10", "sqrt")},
     **{name: one(complex_numbers(2, 3), name) for name in ("real", "imag", "conj")},
