@@ -60,7 +60,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def engines(session: nox.Session) -> None:
     """One environment with polymod and every engine that can be installed here."""
-    session.install("-e", ".[test,torch,jax,strict]")
+    session.install("-e", ".[test,torch,jax,strict,consumers]")
     cupy = cupy_package(session)
     if cupy:
         session.install(cupy)

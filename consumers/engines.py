@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -15,24 +16,24 @@ from .table import Call
 RIGHT, VALUE, WRONG_GRADIENT, WRONG_VALUE, REFUSED = "right", "value", "wrong gradient", "wrong value", "refused"
 
 
-class Engine:
+class Engine(ABC):
     """How a library's arrays are made, differentiated and read."""
 
+    @abstractmethod
     def array(self, x: np.ndarray) -> Any:
         """An array of the library."""
-        raise NotImplementedError
 
+    @abstractmethod
     def owns(self, x: Any) -> bool:
         """Whether `x` is an array of the library."""
-        raise NotImplementedError
 
+    @abstractmethod
     def host(self, x: Any) -> np.ndarray:
         """The values of an array of the library."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pull(self, f: Callable[..., list], inputs: list, weights: list[np.ndarray]) -> tuple[list, list]:
         """The results of `f(*inputs)` and the gradients of the inputs for the cotangents `weights`."""
-        raise NotImplementedError
 
 
 class Polymod(Engine):

@@ -69,6 +69,7 @@ class Backend:
         device_of: the native device that holds an array.
         to_device: `(array, native_device) -> array`, within the engine.
         version: the array library's version.
+        precedence: 0 for an engine; higher for the arrays of a transformation, whose operations with others it takes.
     """
 
     name: str
@@ -85,11 +86,15 @@ class Backend:
     device_of: Callable[[Any], Any] = array_api_compat.device
     to_device: Callable[[Any, Any], Any] = array_api_compat.to_device
     version: str = ""
-    is_engine = True  # False for the arrays of a transformation
-    precedence = 0  # an operation on arrays of several backends goes to the highest; engines must not be mixed
+    precedence: int = 0
 
     def __repr__(self) -> str:
         return f"<backend {self.name} {self.version}>"
+
+    @property
+    def is_engine(self) -> bool:
+        """Whether these are arrays with values of their own; engines are never mixed in one operation."""
+        return self.precedence == 0
 
     @cached_property
     def namespace(self) -> Namespace:

@@ -106,10 +106,6 @@ def _operate(name: str, *operands: Any) -> Any:
 give_operators(Batched, lambda name: partial(_operate, name))
 
 
-class _BatchedBackend(Backend):
-    is_engine = False
-
-
 @cache
 def depth_class(depth: int) -> type[Batched]:
     """The class of all arrays of examples at a depth."""
@@ -124,7 +120,7 @@ def _class(depth: int, inner: Any) -> type[Batched]:
     depths = (depth, *(inner.depths if inner else ()))
     members = {"__slots__": (), "depths": depths}
     kind: type[Batched] = type("Batched" + "_".join(map(str, depths)), (depth_class(depth),), members)
-    backend = _BatchedBackend(
+    backend = Backend(
         name="vmap" + ".".join(map(str, depths)),
         xp=BatchNamespace(),
         array_types=(kind,),
@@ -137,8 +133,8 @@ def _class(depth: int, inner: Any) -> type[Batched]:
         capabilities=Capabilities(host_access=False),
         device_of=lambda x: x.device,
         to_device=lambda x, device: x,
+        precedence=depth,
     )
-    object.__setattr__(backend, "precedence", depth)
     kind.backend = register_backend(backend)
     return kind
 
@@ -174,7 +170,7 @@ def beside(xs: Any, like: Any) -> Any:
     operand.
     """
     if isinstance(xs, list | tuple):
-        return [beside(x, like) for x in xs] if isinstance(xs, list) else tuple(beside(x, like) for x in xs)
+        return type(xs)(beside(x, like) for x in xs)
     if not hasattr(xs, "device"):
         return xs
     missing = []

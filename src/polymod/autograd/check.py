@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import GradientError
 from ..ops import ops
-from ..tensor import Tensor, from_host, to_numpy
+from ..tensor import from_host, to_numpy
 from .functional import jvp, vjp
 from .record import detached, differentiable
 from .trees import leaves, map_leaves
@@ -47,7 +47,7 @@ def check_grads(
     xs = [x for x in leaves(tuple(args)) if differentiable(x)]
     if not xs:
         raise GradientError("the arguments hold no floating array")
-    single = any(getattr(x, "dtype", ops.float64) != ops.float64 for x in map(_tensor, xs))
+    single = any(getattr(x, "dtype", ops.float64) != ops.float64 for x in map(ops.asarray, xs))
     limits = (2e-2, 2e-2) if single else (1e-6, 1e-6)
     _check(
         f,
@@ -109,10 +109,6 @@ def _pulled_by(f: Callable[..., Any], weights: Any) -> Callable[..., Any]:
     return pulled
 
 
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else ops.asarray(x)
-
-
 def _zero_if_none(w: Any, y: Any) -> Any:
     return y if w is None else w
 
@@ -120,7 +116,7 @@ def _zero_if_none(w: Any, y: Any) -> Any:
 def _random_like(x: Any, rng: np.random.Generator) -> Any:
     if not differentiable(x):
         return None
-    t = _tensor(x)
+    t = ops.asarray(x)
     values = np.asarray(rng.normal(size=t.shape))
     if t.dtype.kind == "c":
         values = values + 1j * rng.normal(size=t.shape)
@@ -128,7 +124,7 @@ def _random_like(x: Any, rng: np.random.Generator) -> Any:
 
 
 def _moved(x: Any, t: Any, step: float) -> Any:
-    return x if t is None else _tensor(x).detach() + step * t
+    return x if t is None else ops.asarray(x).detach() + step * t
 
 
 def _results(value: Any) -> list[np.ndarray]:
@@ -140,5 +136,7 @@ def _inner(a: Any, b: Any) -> float:
     total = 0.0
     for x, y in zip(leaves(a), leaves(b), strict=True):
         if x is not None and y is not None:
-            total += float(np.sum(np.conj(to_numpy(detached(_tensor(x)))) * to_numpy(detached(_tensor(y)))).real)
+            total += float(
+                np.sum(np.conj(to_numpy(detached(ops.asarray(x)))) * to_numpy(detached(ops.asarray(y)))).real
+            )
     return total

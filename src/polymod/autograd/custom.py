@@ -93,7 +93,7 @@ class _Custom(Primitive):
     def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         xs, ys = _as_tensors(inputs), _as_tensors(output)
         gs = tuple(
-            _tensor(g[i]) if i in g else ops.zeros_like(y.detach()) if y.dtype.kind in "fc" else None
+            ops.asarray(g[i]) if i in g else ops.zeros_like(y.detach()) if y.dtype.kind in "fc" else None
             for i, y in enumerate(ys)
         )
         if self.owner._vjp is None:
@@ -118,10 +118,10 @@ class _Custom(Primitive):
     def push(self, xp: Any, tangents: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Any:
         assert self.owner._jvp is not None
         ys = _as_tensors(output)
-        ts = tuple(None if t is None else _tensor(t) for t in tangents)
+        ts = tuple(None if t is None else ops.asarray(t) for t in tangents)
         found = self.owner._jvp(ts, ys if attrs["several"] else ys[0], *_as_tensors(inputs), **attrs["kwargs"])
         found = found if isinstance(found, tuple) else (found,)
-        return {i: t if xp is ops else _tensor(t).array for i, t in enumerate(found) if t is not None}
+        return {i: t if xp is ops else ops.asarray(t).array for i, t in enumerate(found) if t is not None}
 
     def _transposed_jvp(self, gs: Sequence[Any], ys: Any, xs: Any, attrs: dict) -> list[Any]:
         """The cotangents of the inputs: the gradient of <jvp(t), g> with respect to t, in which it is linear."""
@@ -146,11 +146,7 @@ class _Custom(Primitive):
 
 
 def _as_tensors(xs: Any) -> tuple[Any, ...]:
-    return tuple(wrap(x) if hasattr(x, "device") and not isinstance(x, Tensor) else x for x in xs)
-
-
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else wrap(x)
+    return tuple(ops.asarray(x) if hasattr(x, "device") else x for x in xs)
 
 
 def stop_gradient(x: Any) -> Any:

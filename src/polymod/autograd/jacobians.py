@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 from ..errors import GradientError
@@ -123,13 +122,10 @@ def _real_leaves(value: Any, what: str) -> list[Tensor]:
 
 
 def _unflattened(x: Any, shape: tuple[int, ...], axis: int) -> Any:
-    """`x` with its first or last axis, of prod(shape) elements, as axes of `shape`."""
+    """`x` with its first or last axis as axes of `shape`."""
     if x is None:
         return None
-    whole = tuple(x.shape)
-    new = (*shape, *whole[1:]) if axis == 0 else (*whole[:-1], *shape)
-    assert prod(new) == prod(whole)
-    return ops.reshape(x, new)
+    return ops.reshape(x, (*shape, *x.shape[1:]) if axis == 0 else (*x.shape[:-1], *shape))
 
 
 def hessian(f: Callable[..., Any], argnums: Positions = 0, chunk_size: int | None = None) -> Callable[..., Any]:

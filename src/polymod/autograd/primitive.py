@@ -211,11 +211,11 @@ class Primitive:
 
     def push(self, xp: Any, tangents: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Any:
         """The tangent of the output for those of the inputs, None for inputs that have none."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} pushes no tangents; can_push has to say so")
 
     def pull(self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict) -> Iterable[Any]:
         """The cotangents of the inputs for the cotangent `g` of the output; None for those not `wanted` (falsy)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} is no family of primitives: a family defines pull")
 
     def pull_masked(
         self, xp: Any, g: Any, wanted: Sequence[Any], output: Any, inputs: Any, attrs: dict

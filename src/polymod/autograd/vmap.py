@@ -9,7 +9,7 @@ from typing import Any
 from ..backend import find_owner
 from ..errors import GradientError
 from ..ops import ops
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 from .batched import Level
 from .record import standing_in
 from .tape import mapped
@@ -49,13 +49,12 @@ def vmap(
         n = _count(args, axes)
         if chunk_size is None or n <= chunk_size:
             return _run(f, args, kwargs, axes, out_axes, n)
+        if any(is_module(x) and a is not None for x, a in zip(args, axes, strict=True)):
+            raise GradientError("chunk_size can't cut the parameters of a module; pass its stacked state instead")
         parts = []
         for start in range(0, n, chunk_size):
             piece = slice(start, min(start + chunk_size, n))
-            cut = _cut(args, axes, piece)
-            if any(map(is_module, args)):
-                raise GradientError("chunk_size with a module as argument is not supported; pass its stacked state")
-            parts.append(_run(f, cut, kwargs, axes, out_axes, piece.stop - piece.start))
+            parts.append(_run(f, _cut(args, axes, piece), kwargs, axes, out_axes, piece.stop - piece.start))
         return _joined(parts, out_axes)
 
     return mapping
@@ -71,7 +70,7 @@ def _run(
     def enter(x: Any, axis: int | None) -> Any:
         if axis is None or not _is_array(x):
             return x
-        return ops.enter_examples(ops.moveaxis(_tensor(x), axis, 0), level=level, n=n)
+        return ops.enter_examples(ops.moveaxis(ops.asarray(x), axis, 0), level=level, n=n)
 
     entered = []
     for x, axis in zip(args, axes, strict=True):
@@ -90,7 +89,7 @@ def _run(
     def leave(y: Any, axis: int | None) -> Any:
         if not _is_array(y):
             return y
-        y = _tensor(y)
+        y = ops.asarray(y)
         has = level.depth in getattr(y.array, "depths", ())
         if axis is None:
             if has:
@@ -104,10 +103,6 @@ def _run(
 
 def _is_array(x: Any) -> bool:
     return isinstance(x, Tensor) or find_owner(type(x)) is not None
-
-
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else wrap(x)
 
 
 def _axes_like(x: Any, axes: Any) -> Any:
@@ -162,7 +157,7 @@ def _cut(args: Sequence[Any], axes: Sequence[Any], piece: slice) -> tuple[Any, .
     def cut(x: Any, axis: int | None) -> Any:
         if axis is None or not _is_array(x):
             return x
-        return _tensor(x)[(slice(None),) * (axis % len(x.shape)) + (piece,)]
+        return ops.asarray(x)[(slice(None),) * (axis % len(x.shape)) + (piece,)]
 
     return tuple(x if is_module(x) else map_leaves(cut, x, a) for x, a in zip(args, axes, strict=True))
 

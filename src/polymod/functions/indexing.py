@@ -13,7 +13,6 @@ from ..backend import backend_of, find_owner
 from ..errors import MixedDevicesError
 from ..ops import ops
 from ..rules import primitives
-from ..rules.indexing import basic
 from ..tensor import Tensor, raw, wrap
 from ..views import View
 
@@ -28,12 +27,12 @@ __all__ = [
 _index, _index_set, _scatter_add = primitives["index"], primitives["index_set"], primitives["scatter_add"]
 
 
-def _key(x: Any, key: Any) -> Any:
-    """An index expression with engine arrays in it, completed to name every axis."""
+def _key(x: Any, key: Any) -> tuple[Any, bool]:
+    """An index expression with engine arrays in it, completed to name every axis, and whether it has arrays."""
     parts = key if type(key) is tuple else tuple(key) if isinstance(key, tuple) else (key,)
     whole = []
     used = 0
-    complete = False
+    complete = has_arrays = False
     for k in parts:
         kind = type(k)
         if kind is slice:
@@ -45,13 +44,14 @@ def _key(x: Any, key: Any) -> Any:
             complete = True
         elif k is not None:
             k = _array_or_number(x, k)
+            has_arrays = has_arrays or type(k) is not int
             used += k.ndim if _is_mask(k) else 1
         whole.append(k)
     if used > x.ndim:
         raise IndexError(f"too many indices: {used} for an array of shape {tuple(x.shape)}")
     if used < x.ndim and not complete:
         whole.append(Ellipsis)
-    return whole[0] if len(whole) == 1 else tuple(whole)
+    return whole[0] if len(whole) == 1 else tuple(whole), has_arrays
 
 
 def _slice(k: slice) -> slice:
@@ -96,17 +96,18 @@ def _array_or_number(x: Any, k: Any) -> Any:
 @ops.publish
 def getitem(x: Any, key: Any) -> Tensor:
     """x[key]; trailing axes that are not named are taken whole."""
-    whole = _key(raw(x), key)
-    result = _index(_beside(x, whole), key=whole)
-    if (type(whole) is slice or basic(whole)) and isinstance(x, Tensor) and result.array.ndim:
+    whole, has_arrays = _key(raw(x), key)
+    if has_arrays:
+        return _index(_beside(x, whole), key=whole)
+    result = _index(x, key=whole)
+    if isinstance(x, Tensor) and result.array.ndim:
         result.view_of = View(x, key)
     return result
 
 
 def _beside(x: Any, key: Any) -> Any:
     """`x` with the examples of `vmap` that index arrays have and it has not."""
-    arrays = [k for k in (key if type(key) is tuple else (key,)) if hasattr(k, "depths")]
-    return with_examples_of(x, arrays) if arrays else x
+    return with_examples_of(x, key if type(key) is tuple else (key,))
 
 
 @ops.publish
@@ -119,15 +120,15 @@ def setitem(x: Any, key: Any, values: Any) -> Tensor:
         )
     if dtypes.dtype(values.array.dtype) is not dtypes.dtype(array.dtype):
         values = ops.astype(values, array.dtype)
-    key = _key(array, key)
-    return _index_set(_beside(x, key), values, key=key)
+    key, has_arrays = _key(array, key)
+    return _index_set(_beside(x, key) if has_arrays else x, values, key=key)
 
 
 @ops.publish
 def index_add(x: Any, key: Any, values: Any) -> Tensor:
     """A copy of `x` with `values` added at x[key]; an element that is named several times gets every value."""
-    key = _key(raw(x), key)
-    return _scatter_add(_beside(x, key), values, key=key)
+    key, has_arrays = _key(raw(x), key)
+    return _scatter_add(_beside(x, key) if has_arrays else x, values, key=key)
 
 
 @ops.publish

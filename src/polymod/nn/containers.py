@@ -27,7 +27,8 @@ class _Indexed(Module):
             self.__dict__[name] = value
 
     def _check(self, value: Any) -> Any:
-        raise NotImplementedError
+        """`value` as the container holds it; raises where it can't be a member."""
+        raise NotImplementedError(f"{type(self).__name__} has to say what it holds")
 
     def _position(self, index: int) -> int:
         count = len(self)
@@ -209,7 +210,8 @@ class _Named(Module):
         self.update(items or {})
 
     def _check(self, value: Any) -> Any:
-        raise NotImplementedError
+        """`value` as the container holds it; raises where it can't be a member."""
+        raise NotImplementedError(f"{type(self).__name__} has to say what it holds")
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._inlined:

@@ -344,13 +344,8 @@ class ShapeNamespace:
         return _promoted(arrays)
 
 
-class _ShapeBackend(Backend):
-    is_engine = False
-    precedence = 1
-
-
 shape_backend = register_backend(
-    _ShapeBackend(
+    Backend(
         name="shape",
         xp=ShapeNamespace(),
         array_types=(ShapeArray,),
@@ -362,6 +357,7 @@ shape_backend = register_backend(
         capabilities=Capabilities(host_access=False),
         device_of=lambda x: "shape",
         to_device=lambda x, device: x,
+        precedence=1,
     )
 )
 

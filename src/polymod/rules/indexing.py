@@ -4,6 +4,7 @@ A `key` is what stands between the brackets of x[key], with the engine's arrays 
 nothing is differentiated with respect to a position.
 """
 
+from math import prod
 from typing import Any
 
 from ..autograd.families import Linear
@@ -57,10 +58,7 @@ def written(xp, g, key):
     taken = xp.index(g, key=key)
     if not may_repeat(key) or 0 in taken.shape:
         return taken
-    size = 1
-    for n in taken.shape:
-        size *= n
-    numbers = xp.reshape(xp.arange(size, device=g.device), taken.shape)
+    numbers = xp.reshape(xp.arange(prod(taken.shape), device=g.device), taken.shape)
     stayed = xp.index_set(xp.zeros(g.shape, dtype=numbers.dtype, device=g.device), numbers, key=key)
     return xp.where(xp.index(stayed, key=key) == numbers, taken, 0)
 

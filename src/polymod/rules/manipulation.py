@@ -1,5 +1,7 @@
 """Rearranging, joining and converting arrays: all linear, each with its transpose."""
 
+from math import prod
+
 from ..autograd.families import Joint, Linear
 from ..autograd.operands import unbroadcast
 from ..backend import define
@@ -58,11 +60,9 @@ def cut(xp, g, _y, *_arrays, axis):
     if axis is None:
         pieces, start = [], 0
         for x in _arrays:
-            size = 1
-            for n in x.shape:
-                size *= n
-            pieces.append(xp.reshape(g[start : start + size], x.shape))
-            start += size
+            stop = start + prod(x.shape)
+            pieces.append(xp.reshape(g[start:stop], x.shape))
+            start = stop
         return pieces
     before = (slice(None),) * (axis % len(_arrays[0].shape))
     pieces, start = [], 0

@@ -3,6 +3,7 @@
 `axis` is None (all axes), an integer or a tuple; the public functions have made it one of these.
 """
 
+import math
 from typing import Any
 
 from ..autograd.families import General, Linear
@@ -28,10 +29,7 @@ def spread(xp, g, shape, axis, keepdims):
 
 def count(shape: Any, axis: Any) -> int:
     """How many elements a reduction over `axis` takes together."""
-    total = 1
-    for a in range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis:
-        total *= shape[a]
-    return total
+    return math.prod(shape if axis is None else [shape[a] for a in ((axis,) if isinstance(axis, int) else axis)])
 
 
 def winners(xp, g, y, x, axis, keepdims):
