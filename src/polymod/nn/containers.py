@@ -8,6 +8,8 @@ from typing import Any, Self
 from .module import Module
 from .parameter import Parameter
 
+__all__ = ["Lambda", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+
 
 class _Indexed(Module):
     """What Sequential and ModuleList share: members under the names "0", "1", ... or other names, in order.

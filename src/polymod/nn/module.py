@@ -20,6 +20,8 @@ from . import members, state
 from .hooks import Hooks
 from .parameter import Buffer, Parameter, converted, device_of
 
+__all__ = ["Module"]
+
 
 class _Calls(threading.local):
     """The modules whose forward is running in this thread, outermost first."""

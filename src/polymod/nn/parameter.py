@@ -12,6 +12,8 @@ from ..errors import StateError
 from ..ops import ops
 from ..tensor import Tensor, wrap
 
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
+
 
 class Parameter(Tensor):
     """A Tensor that is learned: a module it is assigned to lists it in `parameters()` and saves it.

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from ..autograd.tape import no_grad
-from ..errors import GradientError
-from ..ops import ops
-from ..tensor import Tensor, wrap
+from ...autograd.tape import no_grad
+from ...errors import GradientError
+from ...ops import ops
+from ...tensor import Tensor, wrap
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "get_total_norm"]
 

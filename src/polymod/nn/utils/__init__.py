@@ -1,0 +1,3 @@
+"""Tools for modules and their gradients, under torch.nn.utils' names."""
+
+from .clip_grad import *
