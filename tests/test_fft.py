@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import Sample, complex_numbers, normal
-from test_linalg import same_numbers_every_time  # noqa: F401 a fixture
+from samples import Sample
+from test_linalg import complex_numbers, normal, same_numbers_every_time  # noqa: F401 a fixture
 from test_rules import check, check_against_torch, compiling
 
 import polymod as pm

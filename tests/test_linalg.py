@@ -10,21 +10,22 @@ from typing import Any
 import array_api_compat.numpy as xnp
 import numpy as np
 import pytest
-import samples
-from samples import complex_numbers, complex_regular, normal, regular, singular
+from samples import Draw
 
 import polymod as pm
 from polymod import linalg
 from polymod.backend import portable
 
 inf = math.inf
+draw = Draw("linalg")
+normal, complex_numbers = draw.normal, draw.complex_numbers
+regular, complex_regular, singular = draw.regular, draw.complex_regular, draw.singular
 
 
 @pytest.fixture(autouse=True)
 def same_numbers_every_time(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch):
     """The numbers of a test don't depend on which tests ran before it."""
-    monkeypatch.setattr(samples, "rng", rng)
-    monkeypatch.setattr(samples, "near", rng)
+    monkeypatch.setattr(draw, "rng", rng)
 
 
 def host(x: Any) -> Any:

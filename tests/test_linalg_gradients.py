@@ -8,8 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples import Sample, complex_numbers, complex_regular, normal, regular, singular, torch_linalg
-from test_linalg import generate, gradient, host, same_numbers_every_time  # noqa: F401 a fixture
+from samples import Sample
+from samples.decompositions import torch_linalg
+from test_linalg import (
+    complex_numbers,
+    complex_regular,
+    generate,
+    gradient,
+    host,
+    normal,
+    regular,
+    same_numbers_every_time,  # noqa: F401 a fixture
+    singular,
+)
 from test_rules import check, check_against_torch
 
 import polymod as pm
