@@ -38,6 +38,25 @@ def define(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+corrections: dict[str, tuple[str, Callable[..., Any]]] = {}
+"""What puts an engine's own function right, `f(xp, own, *arrays)`, by the function's name, with the kinds of dtype
+that it is for."""
+
+
+def correct(kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register `function(xp, own, x, ...)` as the correction of the engine's function of its name, `own`.
+
+    It is called for arrays of these kinds ("c" for complex, "f" for real floating numbers); others go straight to
+    the engine.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        corrections[function.__name__] = kinds, function
+        return function
+
+    return register
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What an engine can do, where engines differ."""
@@ -125,7 +144,8 @@ class Backend:
 class Namespace:
     """The functions that derivative rules and portable definitions call on one engine's arrays.
 
-    A name is looked up among the engine's kernels, the portable definitions, and the engine's namespace.
+    A name is looked up among the engine's kernels, the portable definitions, and the engine's namespace, whose
+    functions may be corrected.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -139,8 +159,28 @@ class Namespace:
             value = partial(portable[name], self)
         else:
             value = getattr(self.backend.xp, name)
+            if name in corrections:
+                value = self._corrected(value, *corrections[name])
         setattr(self, name, value)  # found once
         return value
+
+    def _corrected(self, own: Callable[..., Any], kinds: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        plain = set()  # the engine's dtypes for which its function is right
+        corrected = partial(function, self, own)
+
+        def choose(*arrays: Any) -> Any:
+            try:
+                given = arrays[0].dtype
+            except AttributeError:  # a number
+                given = arrays[1].dtype
+            if given in plain:
+                return own(*arrays)
+            if dtype(given).kind in kinds:
+                return corrected(*arrays)
+            plain.add(given)
+            return own(*arrays)
+
+        return choose
 
 
 class Device:

@@ -8,8 +8,7 @@ from math import log as ln
 from ..autograd.families import Elementwise, General, minus_one, one, zero
 from ..autograd.operands import fit
 from ..autograd.primitive import Constant
-from ..backend import define
-from ..dtypes import dtype as dtype_of
+from ..backend import correct, define
 
 LN2, LN10 = ln(2), ln(10)
 
@@ -34,14 +33,12 @@ copysign = Elementwise(lambda xp, y, a, _b: xp.sign(y) * xp.sign(a), zero)
 exp = Elementwise(lambda xp, y, _x: y)
 
 
-@define
-def expm1(xp, x):
-    """exp(x) - 1, accurate near 0. For a complex x engines lack the accuracy or the standard's special values:
+@correct("c")
+def expm1(xp, _own, x):
+    """exp(x) - 1, accurate near 0; for complex x engines lack the accuracy or the standard's special values:
 
     exp(a + bj) - 1 = (exp(a) - 1) cos(b) - 2 sin(b/2)**2 + exp(a) sin(b) j, where the difference is small.
     """
-    if dtype_of(x.dtype).kind != "c":
-        return xp.backend.xp.expm1(x)
     a, b = xp.real(x), xp.imag(x)
     near = (xp.abs(a) < 1) & xp.isfinite(b) & (x != 0)
     a, b = xp.where(near, a, 0), xp.where(near, b, 0)
@@ -81,12 +78,10 @@ sinh = Elementwise(lambda xp, _y, x: xp.cosh(x))
 cosh = Elementwise(lambda xp, _y, x: xp.sinh(x))
 
 
-@define
-def tanh(xp, x):
+@correct("c")
+def tanh(xp, own, x):
     """Hyperbolic tangent; by the standard it is 1 + 0j at inf + bj for any b > 0, in engines also 1 - 0j."""
-    y = xp.backend.xp.tanh(x)
-    if dtype_of(x.dtype).kind != "c":
-        return y
+    y = own(x)
     a, b = xp.real(x), xp.imag(x)
     end = xp.astype(xp.sign(a), y.dtype)
     return xp.where(xp.isinf(a) & xp.isfinite(b), xp.where(b < 0, xp.conj(end), end), y)
@@ -104,13 +99,10 @@ trunc = Elementwise(zero)
 round = Elementwise(zero)
 
 
-@define
-def floor_divide(xp, a, b):
+@correct("f")
+def floor_divide(xp, own, a, b):
     """The largest integer not above a / b; by the standard the quotient of an infinity is one, in engines NaN."""
-    y = xp.backend.xp.floor_divide(a, b)
-    if dtype_of(y.dtype).kind != "f":
-        return y
-    return xp.where(infinite(xp, a) | infinite(xp, b), xp.floor(a / b), y)
+    return xp.where(infinite(xp, a) | infinite(xp, b), xp.floor(a / b), own(a, b))
 
 
 floor_divide = Elementwise(zero, zero)
@@ -169,11 +161,10 @@ clip = General(
 )
 
 
-@define
-def sign(xp, x):
-    """x / |x|, and 0 at 0, also of complex numbers, for which some engines keep the signs of the zero's parts."""
-    y = xp.backend.xp.sign(x)
-    return y if dtype_of(x.dtype).kind != "c" else xp.where(x == 0, 0, y)
+@correct("c")
+def sign(xp, own, x):
+    """x / |x|, and 0 at 0; for complex x some engines keep the signs of the zero's parts."""
+    return xp.where(x == 0, 0, own(x))
 
 
 sign = General(lambda xp, g, y, x: sign_cotangent(xp, g, y, x))
