@@ -15,7 +15,7 @@ TOLERANCE = {"float64": 1e-9, "float32": 1e-5}  # relative to the largest elemen
 
 def close(found: Any, expected: Any, dtype: str, what: str = "") -> None:
     """`found`, a Tensor, has the shape of `expected`, a torch tensor, and its values within the tolerance."""
-    found, expected = pm.to_numpy(found), np.asarray(expected.detach())
+    found, expected = pm.to_numpy(found), expected.numpy(force=True)
     assert found.shape == expected.shape, what
     finite = np.abs(expected[np.isfinite(expected)])
     scale = max(1.0, float(finite.max(initial=0)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from parity import close, compare, compare_layers
 import polymod as pm
 from polymod import nn
 from polymod.nn import functional as F
+from polymod.rules import attention as blocks
 
 
 def torch_attention(**how: Any) -> Callable[..., Any]:
@@ -109,6 +111,106 @@ def test_errors(rng: np.random.Generator):
         F.scaled_dot_product_attention(q, k, v, pm.zeros((3, 5)), is_causal=True)
     with pytest.raises(ValueError, match="probability"):
         F.scaled_dot_product_attention(q, k, v, dropout_p=1.5)
+
+
+# --------------------------------------------------------------------------------------------- long sequences
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of a few rows, so that short sequences are long ones."""
+    monkeypatch.setattr(blocks, "BLOCK", 40)
+    monkeypatch.setattr(blocks, "ROWS", 2)
+    for name, number in (("TILE", 12), ("COLUMNS", 3)):
+        monkeypatch.setattr(f"polymod_numpy.attention.{name}", number)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("shape", [(9, 7), (2, 9, 7), (2, 2, 5, 9), (3, 4, 3, 3)])
+@pytest.mark.parametrize("how", [{}, {"is_causal": True}])
+def test_blocks_as_torch(shape: tuple, how: dict, rng: np.random.Generator):
+    hosts = qkv(rng, *shape[:-2], queries=shape[-2], keys=shape[-1])
+    compare(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, **how), torch_attention(**how), *hosts)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("shape", [(5, 9), (1, 9), (2, 1, 5, 9), (2, 5, 9), (2, 2, 5, 1), (2, 1, 1, 9)])
+@pytest.mark.parametrize("kind", ["boolean", "floating"])
+def test_blocks_with_masks_as_torch(shape: tuple, kind: str, rng: np.random.Generator):
+    mask = rng.uniform(size=shape) < 0.6 if kind == "boolean" else rng.normal(size=shape)
+    hosts = qkv(rng, 2, 2, queries=5, keys=9)
+    attend = F.scaled_dot_product_attention
+    for constant in ((3,), ()) if kind == "floating" else ((3,),):
+        compare(lambda q, k, v, m: attend(q, k, v, m), torch_attention(), *hosts, mask, constant=constant)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize(
+    "batches", [((2, 1), (1, 3), (3,)), ((), (2, 2), ()), ((2, 3), (2, 1), (2, 1)), ((), (), (3,))]
+)
+def test_blocks_of_axes_that_broadcast(batches: tuple, rng: np.random.Generator):
+    hosts = [rng.normal(size=(*b, n, 4)) for b, n in zip(batches, (5, 7, 7), strict=True)]
+    compare(lambda q, k, v: F.scaled_dot_product_attention(q, k, v), torch_attention(), *hosts)
+
+
+def test_blocks_drop_the_same_weights_in_the_backward_pass(small_blocks: None, rng: np.random.Generator):
+    q, k, v = (pm.tensor(h, requires_grad=True) for h in qkv(rng, 3, queries=40, keys=50, width=3))
+    identity = pm.tensor(np.broadcast_to(np.eye(50), (3, 50, 50)))  # so that the result is the weights
+    full = pm.to_numpy(F.scaled_dot_product_attention(q, k, identity))
+    pm.random.manual_seed(3)
+    dropped = pm.to_numpy(F.scaled_dot_product_attention(q, k, identity, dropout_p=0.25))
+    kept = dropped != 0
+    assert 0.7 < kept.mean() < 0.8
+    np.testing.assert_allclose(dropped[kept], full[kept] / 0.75, rtol=1e-12)
+    pm.random.manual_seed(3)
+    y = F.scaled_dot_product_attention(q, k, v, dropout_p=0.25)
+    np.testing.assert_allclose(pm.to_numpy(y), dropped @ pm.to_numpy(v), rtol=1e-9, atol=1e-12)
+    g = rng.normal(size=y.shape)
+    (found,) = pm.autograd.grad(y, v, pm.tensor(g))
+    np.testing.assert_allclose(pm.to_numpy(found), dropped.mT @ g, rtol=1e-9, atol=1e-12)
+    assert (pm.to_numpy(F.scaled_dot_product_attention(q, k, v, dropout_p=1.0)) == 0).all()
+
+
+def peak(run: Callable[[], Any]) -> int:
+    """The most memory that NumPy's arrays take while `run` runs for the second time."""
+    run()
+    tracemalloc.start()
+    try:
+        run()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.any_engine
+@pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"dropout_p": 0.1}], ids=lambda o: ",".join(o) or "plain")
+def test_memory_is_linear_in_the_length(options: dict, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(blocks, "BLOCK", 2**15)
+
+    def run(length: int) -> None:
+        q, k, v = (pm.zeros((1, 2, length, 8), requires_grad=True) for _ in range(3))
+        F.scaled_dot_product_attention(q, k, v, **options).sum().backward()
+
+    short, long = peak(lambda: run(1024)), peak(lambda: run(4096))
+    assert long < 4 * short  # four times the length
+    assert long < 2**23  # the weights alone are 2**27 bytes
+
+
+@pytest.mark.any_engine
+def test_memory_of_a_layer_is_linear_in_the_length():
+    layer = nn.TransformerEncoderLayer(16, 1, 16, 0.1, batch_first=True)
+    x = pm.zeros((1, 4096, 16), requires_grad=True)
+    padding = pm.tensor(np.arange(4096)[None] > 4000)
+    most = peak(lambda: layer(x, src_key_padding_mask=padding, is_causal=True).sum().backward())
+    assert most < 2**24 + 2**23  # the weights alone are 2**26 bytes
+
+
+def test_nothing_to_attend_to(rng: np.random.Generator):
+    q, k, v = (pm.tensor(h, requires_grad=True) for h in qkv(rng, 2, keys=0))
+    y = F.scaled_dot_product_attention(q, k, v)
+    assert y.shape == (2, 3, 6) and (pm.to_numpy(y) == 0).all()
+    y.sum().backward()
+    assert (pm.to_numpy(q.grad) == 0).all() and k.grad.shape == (2, 0, 4)
 
 
 # ------------------------------------------------------------------------------------------ MultiheadAttention

@@ -7,22 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import B, engine_name, leaf, near
 
 import polymod as pm
 from polymod.autograd.families import General
-
-engine_name = pm.current_device().backend.name
-B = np.array([2.0, -1.5, 0.75], np.float32)
-
-
-def leaf(values: Any = B, dtype: Any = None) -> pm.Tensor:
-    return pm.tensor(values, dtype=dtype, requires_grad=True)
-
-
-def same(t: Any, expected: Any, rtol: float = 1e-6) -> None:
-    assert isinstance(t, pm.Tensor) and t.device == pm.current_device()
-    np.testing.assert_allclose(pm.to_numpy(t), expected, rtol=rtol, atol=1e-7)
-
 
 # --------------------------------------------------------------------------------------------------------- backward
 
@@ -33,8 +21,8 @@ def test_backward_fills_grad_of_leaves():
     assert (x.is_leaf, y.is_leaf, c.is_leaf) == (True, False, True)
     assert (x.requires_grad, y.requires_grad, c.requires_grad) == (True, True, False)
     assert y.backward() is None
-    same(x.grad, B * [1, 2, 3])
-    same(w.grad, B * B)
+    near(x.grad, B * [1, 2, 3])
+    near(w.grad, B * B)
     assert (x.grad.dtype, x.grad.shape) == (x.dtype, x.shape)
     assert c.grad is None and y.grad is None and not x.grad.requires_grad
 
@@ -43,30 +31,30 @@ def test_gradients_accumulate():
     x = leaf()
     for n in (1, 2, 3):
         (x * x).sum().backward()
-        same(x.grad, n * 2 * B)
+        near(x.grad, n * 2 * B)
     first = x.grad
     (x * x).sum().backward()
-    same(first, 3 * 2 * B)  # a grad taken earlier keeps its values
+    near(first, 3 * 2 * B)  # a grad taken earlier keeps its values
     x.grad = None
     assert x.grad is None
     x.grad = pm.tensor(np.ones(3, np.float32))
     x.sum().backward()
-    same(x.grad, np.full(3, 2))
+    near(x.grad, np.full(3, 2))
 
 
 def test_a_tensor_used_many_times_gets_the_sum():
     x = leaf()
     y = x * x
     (y + y * y + x).sum().backward()
-    same(x.grad, 2 * B + 4 * B**3 + 1)
+    near(x.grad, 2 * B + 4 * B**3 + 1)
 
 
 def test_gradient_argument():
     x = leaf()
     (x * 2).backward(pm.tensor([1.0, 2.0, 3.0]))
-    same(x.grad, [2, 4, 6])
+    near(x.grad, [2, 4, 6])
     (x * 2).backward([1.0, 0.0, 0.0])
-    same(x.grad, [4, 4, 6])
+    near(x.grad, [4, 4, 6])
     (x * 2).backward(gradient=pm.tensor(np.ones(3)))  # float64, cast to the output's dtype
     assert x.grad.dtype == pm.float32
     with pytest.raises(pm.GradientError, match=r"\(3,\).*must be given"):
@@ -80,13 +68,13 @@ def test_gradient_argument():
         (x + 2).backward([1.0, 1.0, 1.0])  # numbers go where they are wanted
     y = leaf([[4.0]])
     (y * y).backward()  # one element, though not 0-d
-    same(y.grad, [[8]])
+    near(y.grad, [[8]])
 
 
 def test_backward_of_a_leaf():
     x = leaf(3.0)
     x.backward()
-    same(x.grad, 1)
+    near(x.grad, 1)
 
 
 def test_backward_needs_something_recorded():
@@ -108,7 +96,7 @@ def test_complex_results_need_a_gradient():
     with pytest.raises(pm.GradientError, match="complex"):
         pm.grad(lambda z: z * z)(z)
     (z * z).backward(pm.tensor(np.complex64(1)))
-    same(z.grad, np.conj(2 * (1 + 2j)))
+    near(z.grad, np.conj(2 * (1 + 2j)))
 
 
 def test_retain_graph():
@@ -116,10 +104,10 @@ def test_retain_graph():
     y = (x * x).sum()
     y.backward(retain_graph=True)
     y.backward()
-    same(x.grad, 4 * B)
+    near(x.grad, 4 * B)
     with pytest.raises(pm.GradientError, match="retain_graph=True"):
         y.backward()
-    same(x.grad, 4 * B)
+    near(x.grad, 4 * B)
     h = x * x
     (h * 2).sum().backward()
     with pytest.raises(pm.GradientError, match="released"):
@@ -134,7 +122,7 @@ def test_grad_attribute_is_checked():
         pm.tensor(B).grad = pm.tensor(B)
     pm.tensor(B).grad = None
     x.grad = pm.tensor(B)
-    same(x.grad, B)
+    near(x.grad, B)
 
 
 def test_requires_grad():
@@ -158,9 +146,9 @@ def test_grad_returns_gradients_and_leaves_grad_alone():
     h = x * w
     y = (h * h).sum()
     dx, dw, dh = pm.autograd.grad(y, [x, w, h])
-    same(dh, 2 * B * [1, 2, 3])
-    same(dx, 2 * B * np.array([1, 2, 3]) ** 2)
-    same(dw, 2 * B * B * [1, 2, 3])
+    near(dh, 2 * B * [1, 2, 3])
+    near(dx, 2 * B * np.array([1, 2, 3]) ** 2)
+    near(dw, 2 * B * B * [1, 2, 3])
     assert x.grad is None and w.grad is None
     found = pm.autograd.grad((x * 3).sum(), x)
     assert isinstance(found, tuple) and len(found) == 1
@@ -172,10 +160,10 @@ def test_grad_of_several_outputs():
     x = leaf()
     a, b = x * 2, x.sum()
     (g,) = pm.autograd.grad([a, b], x, [pm.tensor([1.0, 0.0, 1.0]), None])
-    same(g, [3, 1, 3])
+    near(g, [3, 1, 3])
     y = x * x
     (g,) = pm.autograd.grad([y, y], x, [pm.ones(3), pm.ones(3)])
-    same(g, 4 * B)
+    near(g, 4 * B)
     with pytest.raises(pm.GradientError, match="2 outputs"):
         pm.autograd.grad([x.sum(), x.sum()], x, [None])
     with pytest.raises(pm.GradientError, match="must be given"):
@@ -187,7 +175,7 @@ def test_unused_inputs():
     with pytest.raises(pm.GradientError, match=r"input \[1\].*allow_unused"):
         pm.autograd.grad(x.sum(), [x, w])
     g, none = pm.autograd.grad(x.sum(), [x, w], allow_unused=True)
-    same(g, np.ones(3))
+    near(g, np.ones(3))
     assert none is None
     with pytest.raises(pm.GradientError, match=r"input 1 .*requires_grad_"):
         pm.autograd.grad(x.sum(), [x, pm.tensor(B)])
@@ -198,17 +186,17 @@ def test_create_graph_and_third_derivatives():
     y = (x**4).sum()
     for expected in (4 * B**3, 12 * B**2, 24 * B):
         (g,) = pm.autograd.grad(y, x, create_graph=True)
-        same(g, expected)
+        near(g, expected)
         y = g.sum()
     (g,) = pm.autograd.grad(y, x)
-    same(g, np.full(3, 24.0))
+    near(g, np.full(3, 24.0))
     assert not g.requires_grad
     x = leaf(1.5)
     pm.sin(x).backward(create_graph=True)
     first = x.grad
     x.grad = None
     first.backward()
-    same(x.grad, -np.sin(1.5))
+    near(x.grad, -np.sin(1.5))
 
 
 def test_create_graph_through_products_of_matrices(rng: np.random.Generator):
@@ -278,7 +266,7 @@ def test_in_place_changes_without_recording_keep_the_graph():
     (y * y).sum().backward()
     changed = np.exp(B) + 1
     changed[0] = 0
-    same(x.grad, 2 * changed * np.exp(B))  # the new values of y count, and the slope at the old ones of x
+    near(x.grad, 2 * changed * np.exp(B))  # the new values of y count, and the slope at the old ones of x
 
 
 def test_no_grad_as_decorator():
@@ -363,11 +351,11 @@ def test_hooks_see_and_replace_gradients():
     x.register_hook(lambda g: g + 1)
     (h * h).sum().backward(retain_graph=True)
     np.testing.assert_allclose(seen, [4 * B, 40 * B])
-    same(x.grad, 80 * B + 1)
+    near(x.grad, 80 * B + 1)
     remove.remove()
     x.grad = None
     (h * h).sum().backward()
-    same(x.grad, 8 * B + 1)
+    near(x.grad, 8 * B + 1)
 
 
 def test_hooks_are_removed_once_each():
@@ -380,21 +368,21 @@ def test_hooks_are_removed_once_each():
     first.remove()
     first.remove()
     x.sum().backward()
-    same(x.grad, [2, 2, 2])
+    near(x.grad, [2, 2, 2])
     with second:
         pass
     x.grad = None
     x.sum().backward()
-    same(x.grad, [1, 1, 1])
+    near(x.grad, [1, 1, 1])
 
 
 def test_hooks_on_inputs_of_grad_and_recorded_hooks():
     x = leaf()
     x.register_hook(lambda g: g * g)
     (g,) = pm.autograd.grad((x**3).sum(), x, create_graph=True)
-    same(g, 9 * B**4)
+    near(g, 9 * B**4)
     (h,) = pm.autograd.grad(g.sum(), x)
-    same(h, (36 * B**3) ** 2)
+    near(h, (36 * B**3) ** 2)
     with pytest.raises(pm.GradientError, match="requires grad"):
         pm.tensor(B).register_hook(print)
     with pytest.raises(TypeError, match="callable"):
@@ -418,11 +406,11 @@ def test_a_hook_must_keep_the_shape():
 def test_an_operation_without_a_rule_raises_when_it_is_recorded():
     ruleless = General(None)
     ruleless.name = "sinh"
-    same(ruleless(pm.tensor(B)), np.sinh(B))
+    near(ruleless(pm.tensor(B)), np.sinh(B))
     with pytest.raises(pm.GradientError, match=r"polymod\.sinh .*input 0.*detach"):
         ruleless(leaf())
     with pm.no_grad():
-        same(ruleless(leaf()), np.sinh(B))
+        near(ruleless(leaf()), np.sinh(B))
     scores, classes = leaf([[0.1, 0.9]]), pm.tensor([1])
     with pytest.raises(pm.GradientError, match="input 2"):
         pm.ops.nll_loss(scores, classes, leaf([1.0, 1.0]), ignore_index=-100, reduction="sum")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from against import TOLERANCE, against_differences, against_torch, assert_close
+from parity import compare
 
 import polymod as pm
 from polymod import nn
@@ -164,53 +167,38 @@ def test_a_wrong_bias():
 
 
 def test_all_that_is_wrong_is_said_at_once():
-    with pytest.raises(pm.ShapeError, match=r"channels.*reaches over.*bias"):
+    with pytest.raises(pm.ShapeError) as raised:
         F.conv2d(pm.zeros((1, 3, 2, 2)), pm.zeros((6, 4, 3, 3)), pm.zeros(5))
+    assert all(part in str(raised.value) for part in ("channels", "reaches over", "bias"))
 
 
-# ------------------------------------------------------------------------------------------------------ padding
+def test_a_list_of_one_number_is_for_all_axes(rng):
+    x, w = pm.tensor(rng.normal(size=(1, 2, 7, 7))), pm.tensor(rng.normal(size=(3, 2, 3, 3)))
+    y = F.conv2d(x, w, stride=[2], padding=(1,), dilation=np.int64(1))
+    np.testing.assert_array_equal(pm.to_numpy(y), pm.to_numpy(F.conv2d(x, w, stride=2, padding=1)))
 
 
-@pytest.mark.parametrize("pad", [(1, 2), (2, 0, 1, 3), (0, 1, 2, 0, 1, 1)])
-@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
-def test_pad_is_that_of_torch(pad, mode, rng):
+def test_conv_tbc_is_that_of_torch(rng):
     torch = pytest.importorskip("torch")
-    x = rng.normal(size=(2, 3, 4, 5, 6)[: 2 + len(pad) // 2])
-    x = x if x.ndim > 2 else x[0]
-    against_torch(
-        lambda x: F.pad(x, pad, mode=mode) ** 2,
-        lambda x: torch.nn.functional.pad(x, pad, mode=mode) ** 2,
-        [x],
-        "float64",
-        rng,
-    )
+    x, w, b = rng.normal(size=(7, 2, 3)), rng.normal(size=(3, 3, 4)), rng.normal(size=4)
+    for pad in (0, 2):
+        compare(lambda *a, p=pad: F.conv_tbc(*a, p), lambda *a, p=pad: torch.conv_tbc(*a, p), x, w, b)
+    with pytest.raises(pm.ShapeError, match="conv_tbc"):
+        F.conv_tbc(pm.zeros((7, 2, 3)), pm.zeros((3, 4, 4)), pm.zeros(4))
 
 
-@pytest.mark.parametrize(("pad", "value"), [((1, 2), 3.5), ((-1, 2, 1, -2), None), ((-1, -1), 2.0), ((0, 0), None)])
-def test_pad_with_a_value_or_negative(pad, value, rng):
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_complex_numbers(size, rng):
     torch = pytest.importorskip("torch")
-    x = rng.normal(size=(3, 4, 5))
-    against_torch(
-        lambda x: F.pad(x, pad, value=value) ** 2,
-        lambda x: torch.nn.functional.pad(x, pad, value=value) ** 2,
-        [x],
-        "float64",
-        rng,
-    )
-
-
-def test_pad_refuses():
-    x = pm.zeros((2, 3))
-    with pytest.raises(pm.ShapeError, match="reflect"):
-        F.pad(x, (3, 0), mode="reflect")
-    with pytest.raises(pm.ShapeError, match="pad names 3 axes"):
-        F.pad(x, (1, 1, 1, 1, 1, 1))
-    with pytest.raises(pm.ShapeError, match="takes away more"):
-        F.pad(x, (-2, -2))
-    with pytest.raises(ValueError, match="mode must be one of"):
-        F.pad(x, (1, 1), mode="mirror")
-    with pytest.raises(ValueError, match="pairs"):
-        F.pad(x, (1, 1, 1))
+    x_shape, w_shape = {"small": ((2, 4, 6), (6, 2, 3)), "large": ((2, 64, 40), (64, 32, 3))}[size]
+    x, w = (rng.normal(size=s) + 1j * rng.normal(size=s) for s in (x_shape, w_shape))
+    xs, ts = [pm.tensor(v, requires_grad=True) for v in (x, w)], [torch.tensor(v, requires_grad=True) for v in (x, w)]
+    y, t = F.conv1d(*xs, padding=1, groups=2), torch.nn.functional.conv1d(*ts, padding=1, groups=2)
+    assert_close(pm.to_numpy(y), t.detach().numpy(), 1e-12, "value")
+    abs(y).sum().backward()
+    abs(t).sum().backward()
+    for a, b in zip(xs, ts, strict=True):
+        assert_close(pm.to_numpy(a.grad), b.grad.numpy(), 1e-12, "gradient")
 
 
 # ------------------------------------------------------------------------------------------------------- layers
@@ -324,3 +312,15 @@ def test_other_numbers_of_axes():
 
 def test_shapes_without_data():
     assert nn.Conv2d(None, 6, 3, stride=2, padding=1).output_shape((2, 3, 9, 9)) == (2, 6, 5, 5)
+
+
+@pytest.mark.parametrize("lazy", [nn.LazyConv1d, nn.LazyConv2d, nn.LazyConv3d])
+def test_lazy_layers_become_plain_ones(lazy):
+    layer = lazy(6, 3, 2, groups=2, bias=False)
+    axes = layer.axes
+    plain = getattr(nn, f"Conv{axes}d")
+    assert isinstance(layer, plain)
+    layer(pm.zeros((2, 4, *(5,) * axes)))
+    assert type(layer) is plain
+    assert repr(layer) == repr(plain(4, 6, 3, 2, groups=2, bias=False))
+    assert type(pickle.loads(pickle.dumps(lazy(6, 3)))) is lazy

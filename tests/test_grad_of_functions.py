@@ -7,32 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import B, leaf, near
 
 import polymod as pm
-
-engine_name = pm.current_device().backend.name
-B = np.array([2.0, -1.5, 0.75], np.float32)
-
-
-def leaf(values: Any = B, dtype: Any = None) -> pm.Tensor:
-    return pm.tensor(values, dtype=dtype, requires_grad=True)
-
-
-def same(t: Any, expected: Any, rtol: float = 1e-6) -> None:
-    assert isinstance(t, pm.Tensor) and t.device == pm.current_device()
-    np.testing.assert_allclose(pm.to_numpy(t), expected, rtol=rtol, atol=1e-7)
 
 
 def test_grad_and_value_and_grad():
     f = lambda x: (x * x).sum()  # noqa: E731
-    same(pm.grad(f)(pm.tensor(B)), 2 * B)
+    near(pm.grad(f)(pm.tensor(B)), 2 * B)
     value, g = pm.value_and_grad(f)(pm.tensor(B))
-    same(value, (B * B).sum())
-    same(g, 2 * B)
+    near(value, (B * B).sum())
+    near(g, 2 * B)
     assert not value.requires_grad and not g.requires_grad
     x = leaf()
     g = pm.grad(f)(x)
-    same(g.detach(), 2 * B)
+    near(g.detach(), 2 * B)
     assert x.grad is None
 
 
@@ -41,13 +30,13 @@ def test_argnums_and_keywords():
         return (a * b**power).sum()
 
     a, b = pm.tensor(B), pm.tensor([1.0, 2.0, 3.0])
-    same(pm.grad(f)(a, b), [1, 2, 3])
-    same(pm.grad(f, argnums=1)(a, b, power=2), 2 * B * [1, 2, 3])
+    near(pm.grad(f)(a, b), [1, 2, 3])
+    near(pm.grad(f, argnums=1)(a, b, power=2), 2 * B * [1, 2, 3])
     da, db = pm.grad(f, argnums=(0, 1))(a, b)
-    same(da, [1, 2, 3])
-    same(db, B)
+    near(da, [1, 2, 3])
+    near(db, B)
     _, (g,) = pm.value_and_grad(f, argnums=(1,))(a, b)
-    same(g, B)
+    near(g, B)
 
 
 def test_python_floats():
@@ -82,7 +71,7 @@ def test_nested_containers():
         "ids": pm.tensor([1, 2]),
     }
     g = pm.grad(f)(params)
-    same(g["w"], [1, 2, 3])
+    near(g["w"], [1, 2, 3])
     assert type(g["layers"]) is list and type(g["layers"][0]) is type(params["layers"][0])
     np.testing.assert_allclose(pm.to_numpy(g["layers"][0]), B)
     assert float(g["layers"][1]["b"]) == 8
@@ -103,7 +92,7 @@ def test_grad_refuses_what_it_can_not_differentiate():
             call()
     with pytest.raises(pm.GradientError, match="no floating array"):
         pm.grad(lambda x: x.sum())(pm.tensor([1, 2]))
-    same(pm.grad(lambda x: pm.tensor(1.0))(pm.tensor(B)), [0, 0, 0])  # a result that does not depend on it
+    near(pm.grad(lambda x: pm.tensor(1.0))(pm.tensor(B)), [0, 0, 0])  # a result that does not depend on it
 
 
 def test_perturbation_confusion():
@@ -118,7 +107,7 @@ def test_perturbation_confusion():
 
 def test_grad_inside_no_grad_and_backward_inside_grad():
     with pm.no_grad():
-        same(pm.grad(lambda x: (x * x).sum())(pm.tensor(B)), 2 * B)
+        near(pm.grad(lambda x: (x * x).sum())(pm.tensor(B)), 2 * B)
         assert not pm.is_grad_enabled()
     w = leaf()
 
@@ -126,8 +115,8 @@ def test_grad_inside_no_grad_and_backward_inside_grad():
         (w * 2).sum().backward()
         return (x * 3).sum()
 
-    same(pm.grad(f)(pm.tensor(B)), [3, 3, 3])
-    same(w.grad, [2, 2, 2])
+    near(pm.grad(f)(pm.tensor(B)), [3, 3, 3])
+    near(w.grad, [2, 2, 2])
 
 
 def test_closures_over_tracked_tensors():
@@ -135,17 +124,17 @@ def test_closures_over_tracked_tensors():
     value, g = pm.value_and_grad(lambda x: (x * x * w).sum())(pm.tensor([1.0, 2.0, 3.0]))
     assert value.requires_grad and g.requires_grad
     (g * g).sum().backward(retain_graph=True)
-    same(w.grad, 8 * B * np.array([1, 4, 9]))
+    near(w.grad, 8 * B * np.array([1, 4, 9]))
     w.grad = None
     value.backward()
-    same(w.grad, [1, 4, 9])
+    near(w.grad, [1, 4, 9])
 
 
 def test_gradients_flow_through_grad():
     x = leaf(1.5)
     g = pm.grad(lambda y: pm.sin(y) * y)(x)
     g.backward()
-    same(x.grad, 2 * np.cos(1.5) - 1.5 * np.sin(1.5))
+    near(x.grad, 2 * np.cos(1.5) - 1.5 * np.sin(1.5))
 
 
 def test_functions_that_change_their_argument():
@@ -155,13 +144,13 @@ def test_functions_that_change_their_argument():
         return (x * x).sum()
 
     host = pm.tensor(B)
-    same(pm.grad(f)(host), [0, *(8 * B[1:])])
-    same(host, B)
+    near(pm.grad(f)(host), [0, *(8 * B[1:])])
+    near(host, B)
     raw = pm.tensor(B).array
     g = pm.grad(f)(raw)
     np.testing.assert_allclose(pm.to_numpy(g), [0, *(8 * B[1:])])
     np.testing.assert_array_equal(pm.to_numpy(raw), B)
-    same(pm.grad(lambda x: pm.grad(f)(x)[1])(host), [0, 8, 0])
+    near(pm.grad(lambda x: pm.grad(f)(x)[1])(host), [0, 8, 0])
 
 
 def test_control_flow_on_values():
@@ -171,4 +160,4 @@ def test_control_flow_on_values():
             x, n = x * 2, n + 1
         return x.sum() * n
 
-    same(pm.grad(f)(pm.tensor([1.0, 2.0])), [6 * 64] * 2)
+    near(pm.grad(f)(pm.tensor([1.0, 2.0])), [6 * 64] * 2)

@@ -7,29 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import B, M, examples, same
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import polymod as pm
 
-A = np.array([[1.5, -2.0, 0.5], [4.0, -0.25, 3.0]], np.float32)
-B = np.array([2.0, -1.5, 0.75], np.float32)
-M = np.array([[5, -7, 2], [0, 3, -1]], np.int64)
-N = np.array([3, 2, 5], np.int64)
-compiling = pm.current_device().backend.name in ("jax", "cupy")  # engines that compile a kernel per shape or dtype
-few = settings(max_examples=3 if compiling else 50, deadline=None, derandomize=True, database=None)
-
-
-def same(t: Any, expected: Any, dtype: Any = None) -> None:
-    """`t` is a Tensor of the engine with the values, the shape and the dtype of `expected`."""
-    expected = np.asarray(expected) if dtype is None else np.asarray(expected, dtype)
-    assert isinstance(t, pm.Tensor)
-    assert t.device == pm.current_device()
-    found = pm.to_numpy(t)
-    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=0)
-
+few = examples(50, 3)
 
 X = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
 keys = {

@@ -1,4 +1,4 @@
-"""Dense layers, embeddings, flattening and dropout."""
+"""Dense layers, flattening and dropout."""
 
 from __future__ import annotations
 
@@ -91,6 +91,48 @@ def test_lazy_linear_finds_its_width():
     assert loaded.in_features == 4
 
 
+def test_lazy_linear_becomes_a_linear():
+    pm.random.manual_seed(2)
+    lazy = nn.LazyLinear(3, bias=False, dtype=pm.float64)
+    assert isinstance(lazy, nn.Linear) and "LazyLinear" in repr(lazy)
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(lazy)))
+    net = nn.Sequential(twin)
+    assert net.output_shape((2, 4)) == (2, 3)
+    lazy(pm.ones((2, 4), dtype=pm.float64))
+    assert type(lazy) is nn.Linear and repr(lazy) == "Linear(in_features=4, out_features=3, bias=False)"
+    assert list(lazy.state_dict()) == ["weight"] and lazy.weight.dtype == pm.float64
+    fresh = nn.LazyLinear(3, False)
+    fresh.load_state_dict(lazy.state_dict())
+    fresh(pm.ones((2, 4)))
+    assert type(fresh) is nn.Linear
+    np.testing.assert_array_equal(pm.to_numpy(fresh.weight), pm.to_numpy(lazy.weight).astype(np.float32))
+
+
+# ---------------------------------------------------------------------------------------------------- bilinear
+
+
+@pytest.mark.parametrize("batch", [(), (3,), (2, 3), (0,)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_bilinear_as_torch(batch: tuple, bias: bool, rng: np.random.Generator):
+    hosts = [rng.normal(size=(*batch, 4)), rng.normal(size=(*batch, 2)), rng.normal(size=(5, 4, 2))]
+    compare(F.bilinear, torch_module().nn.functional.bilinear, *hosts, *([rng.normal(size=5)] if bias else []))
+    compare_layers(nn.Bilinear(4, 2, 5, bias), torch_module().nn.Bilinear(4, 2, 5, bias), *hosts[:2])
+
+
+def test_bilinear_layer():
+    layer = nn.Bilinear(100, 20, 30, dtype=pm.float64)
+    assert repr(layer) == repr(torch_module().nn.Bilinear(100, 20, 30))
+    values = pm.to_numpy(layer.weight)
+    assert values.dtype == np.float64 and 0.0999 < np.abs(values).max() <= 0.1
+    assert abs(values.std() - 0.1 / math.sqrt(3)) < 0.001
+    assert layer.output_shape((7, 100), (7, 20)) == (7, 30)
+    for first, second in (((7, 100), (7, 21)), ((7, 99), (7, 20)), ((7, 100), (6, 20))):
+        with pytest.raises(pm.ShapeError, match=r"bilinear expects .* received"):
+            layer(pm.ones(first, dtype=pm.float64), pm.ones(second, dtype=pm.float64))
+    with pytest.raises(ValueError, match="in1_features must be at least 1"):
+        nn.Bilinear(0, 2, 3)
+
+
 # ------------------------------------------------------------------------------------------------------- dense
 
 
@@ -136,86 +178,6 @@ def test_an_activation_with_parameters_belongs_to_the_layer():
 def test_identity():
     x = pm.ones(3)
     assert nn.Identity(54, unused=True)(x) is x and repr(nn.Identity()) == "Identity()"
-
-
-# --------------------------------------------------------------------------------------------------- embedding
-
-
-@pytest.mark.parametrize("options", [{}, {"padding_idx": 2}, {"padding_idx": -1}, {"scale_grad_by_freq": True}])
-@pytest.mark.parametrize("shape", [(), (6,), (3, 4), (0,)])
-def test_embedding_as_torch(options: dict, shape: tuple, rng: np.random.Generator):
-    ids = np.asarray(rng.integers(0, 7, shape))
-    if "scale_grad_by_freq" in options and shape == ():
-        ids = ids.reshape(1)
-    theirs = torch_module().nn.functional.embedding
-    compare(
-        lambda w, i: F.embedding(i, w, **options), lambda w, i: theirs(i, w, **options), rng.normal(size=(7, 3)), ids
-    )
-    if ids.size:
-        compare_layers(nn.Embedding(7, 3, **options), torch_module().nn.Embedding(7, 3, **options), ids)
-
-
-@pytest.mark.parametrize("norm", [1.0, 2.0, 3.0, math.inf])
-def test_max_norm_as_torch(norm: float, rng: np.random.Generator):
-    torch = torch_module()
-    host, ids = 2 * rng.normal(size=(7, 3)), np.asarray([[0, 2], [2, 5]])
-    ours = nn.Embedding(7, 3, max_norm=1.5, norm_type=norm, _weight=pm.tensor(host))
-    theirs = torch.nn.Embedding(7, 3, max_norm=1.5, norm_type=norm, _weight=torch.tensor(host))
-    y, t = ours(pm.tensor(ids)), theirs(torch.tensor(ids))
-    np.testing.assert_allclose(pm.to_numpy(y), t.detach().numpy(), rtol=1e-12)
-    np.testing.assert_allclose(pm.to_numpy(ours.weight), theirs.weight.detach().numpy(), rtol=1e-12)
-    y.sum().backward()
-    t.sum().backward()
-    np.testing.assert_allclose(pm.to_numpy(ours.weight.grad), theirs.weight.grad.numpy())
-
-
-@pytest.mark.parametrize("dtype", [pm.int8, pm.uint8, pm.int32, pm.int64])
-def test_ids_of_any_integer_dtype(dtype: pm.dtypes.DType):
-    layer = nn.Embedding(5, 2)
-    expected = pm.to_numpy(layer.weight)[[[0, 4], [4, 1]]]
-    np.testing.assert_array_equal(pm.to_numpy(layer(pm.tensor([[0, 4], [4, 1]], dtype=dtype))), expected)
-
-
-def test_embedding_errors(engine: pm.Device):
-    layer = nn.Embedding(5, 2)
-    if engine.backend.capabilities.host_access and str(engine) != "strict:device1":
-        for bad in (5, -1):
-            with pytest.raises(IndexError, match=rf"input {bad} at position \(1, 0\) is out of range: expected 0 to 4"):
-                layer(pm.tensor([[0], [bad]]))
-    with pytest.raises(TypeError, match=r"must be integers, received polymod\.float32"):
-        layer(pm.ones(2))
-    with pytest.raises(ValueError, match="padding_idx must be one of the 5 rows, received 5"):
-        nn.Embedding(5, 2, padding_idx=5)
-    with pytest.raises(ValueError, match="dense"):
-        nn.Embedding(5, 2, sparse=True)
-    with pytest.raises(pm.ShapeError, match=r"_weight of shape \(5, 2\), received \(2, 5\)"):
-        nn.Embedding(5, 2, _weight=pm.zeros((2, 5)))
-    with pytest.raises(pm.ShapeError, match=r"received \(5,\)"):
-        F.embedding(pm.tensor([1]), pm.zeros(5))
-
-
-def test_embedding_layer():
-    pm.random.manual_seed(0)
-    layer = nn.Embedding(500, 20, padding_idx=3)
-    w = pm.to_numpy(layer.weight)
-    assert (w[3] == 0).all() and abs(np.delete(w, 3, 0).std() - 1) < 0.05 and layer.weight.requires_grad
-    assert repr(layer) == "Embedding(500, 20, padding_idx=3)"
-    frozen = nn.Embedding.from_pretrained(pm.ones((4, 2)))
-    assert not frozen.weight.requires_grad and frozen(pm.tensor([1])).shape == (1, 2)
-    assert list(frozen.state_dict()) == ["weight"]
-
-
-def test_one_hot_as_torch(rng: np.random.Generator):
-    torch = torch_module()
-    ids = rng.integers(0, 5, (2, 3))
-    for count in (-1, 6):
-        found = F.one_hot(pm.tensor(ids), count)
-        assert found.dtype == pm.int64
-        np.testing.assert_array_equal(pm.to_numpy(found), torch.nn.functional.one_hot(torch.tensor(ids), count).numpy())
-    with pytest.raises(ValueError, match="num_classes"):
-        F.one_hot(pm.tensor([0]), 0)
-    with pytest.raises(TypeError, match="float32"):
-        F.one_hot(pm.tensor([0.0]))
 
 
 # ----------------------------------------------------------------------------------------- flatten and unflatten

@@ -56,6 +56,8 @@ def test_reductions_keep_nan():
 def test_activations_are_those_of_the_portable_definitions(dtype, shape, rng):
     x, g = (np.asarray(rng.normal(size=shape), dtype) for _ in range(2))
     cases = [("relu", (x,), {}), ("relu_back", (g, portable["relu"](xp, x)), {})]
+    cases += [("leaky_relu", (x,), {"negative_slope": s}) for s in (0.1, 0.0, -1.0, 2.0)]
+    cases += [("masked", (g, x > 0), {}), ("masked", (np.asarray(g[..., None]), np.asarray([True, False])), {})]
     for axis in (0, -1) if shape else ():
         y = portable["softmax"](xp, x, axis=axis)
         cases += [(name, (x,), {"axis": axis}) for name in ("softmax", "log_softmax")]

@@ -117,12 +117,13 @@ def max_pool_back(
     dilation: Sizes,
 ) -> jax.Array:
     wall = jnp.asarray(lowest(x), x.dtype)
+    inside = jnp.pad(jnp.ones(x.shape[2:], bool), padding)  # the padding may equal the largest element, but wins not
     x = lax.pad(x, wall, ((0, 0, 0), (0, 0, 0), *((a, b, 0) for a, b in padding)))
     keys = [(..., *key) for key in window_keys(size, stride, dilation, y.shape[2:])]
     dx = jnp.zeros(x.shape, g.dtype)
     waiting = jnp.ones(y.shape, bool)  # windows whose winner is not found yet
     for key in keys:
-        wins = (x[key] == y) & waiting
+        wins = (x[key] == y) & inside[key] & waiting
         waiting ^= wins
         dx = dx.at[key].add(jnp.where(wins, g, 0))
     for key in reversed(keys):  # a NaN equals nothing; the last one of its window counts

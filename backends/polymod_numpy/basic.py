@@ -71,6 +71,12 @@ def relu(x: Any) -> Any:
     return np.maximum(x, 0)
 
 
+def leaky_relu(x: Any, *, negative_slope: float) -> Any:
+    if 0 < negative_slope <= 1:
+        return np.maximum(x, x * negative_slope)
+    return np.clip(x, 0.0, None) + np.clip(x, None, 0.0) * negative_slope
+
+
 def relu_back(g: Any, y: Any) -> Any:
     return masked(g, y > 0)
 
@@ -82,7 +88,7 @@ def masked(g: Any, keep: Any) -> Any:
     mispredicts.
     """
     integer = _INTEGERS.get(g.dtype.char)
-    if integer is None:
+    if integer is None or keep.shape != g.shape:
         return np.where(keep, g, g.dtype.type(0))
     bits = np.array(keep, dtype=integer)
     np.negative(bits, out=bits)

@@ -106,6 +106,21 @@ def sigmoid(x: Any) -> Any:
     return np.reciprocal(e, out=e)
 
 
+def silu(x: Any) -> Any:
+    y = sigmoid(x)
+    y *= x
+    return y
+
+
+def silu_slope(x: Any) -> Any:
+    y = sigmoid(x)
+    slope = np.asarray(np.subtract(1, y))
+    slope *= x
+    slope += 1
+    slope *= y
+    return slope
+
+
 # --------------------------------------------------------------------------------------- attention and losses
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from polymod.backend import portable
 from polymod.rules.pooling import lowest
 from polymod.rules.windows import Pairs, Sizes, output_size, window_keys
 
@@ -24,6 +27,22 @@ def max_pool(x: np.ndarray, *, size: Sizes, stride: Sizes, padding: Pairs, dilat
     return y
 
 
+def max_pool_positions(x: np.ndarray, *, size: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes) -> np.ndarray:
+    how = {"size": size, "stride": stride, "padding": padding, "dilation": dilation}
+    y = max_pool(x, **how)
+    if hidden(x, y, padding):
+        return portably("max_pool_positions", x, **how)
+    parts = slices(walled(x, padding), size, stride, dilation)
+    winner = winners(parts, y)
+    spatial = np.cumprod((1, *x.shape[:2:-1]))[::-1].tolist()  # what a step along each spatial axis is in `x` flattened
+    table = [sum(map(prod, zip(o, dilation, spatial, strict=True))) for o in product(*map(range, size))]
+    position = np.asarray([0, *reversed(table)], np.int64)[winner]
+    for axis, (o, s, (before, _), step) in enumerate(zip(y.shape[2:], stride, padding, spatial, strict=True)):
+        starts = (np.arange(o, dtype=np.int64) * s - before) * step
+        position += starts.reshape(-1, *(1,) * (len(size) - axis - 1))
+    return position
+
+
 def max_pool_back(
     g: np.ndarray,
     x: np.ndarray,
@@ -34,22 +53,14 @@ def max_pool_back(
     padding: Pairs,
     dilation: Sizes,
 ) -> np.ndarray:
+    if hidden(x, y, padding):
+        how = {"size": size, "stride": stride, "padding": padding, "dilation": dilation}
+        return portably("max_pool_back", g, x, y, **how)
     dx = np.zeros(framed_shape(x, padding), g.dtype)
-    parts = slices(walled(x, padding), size, stride, dilation)
     targets = slices(dx, size, stride, dilation)
-    waiting = np.ones(y.shape, np.bool_)  # windows whose winner is not found yet
-    wins = np.empty(y.shape, np.bool_)
-    for part, target in zip(parts, targets, strict=True):
-        np.equal(part, y, out=wins)
-        wins &= waiting
-        waiting ^= wins
-        target += masked(g, wins)
-    if waiting.any():  # a NaN equals nothing; the last one of its window counts
-        for part, target in zip(reversed(parts), reversed(targets), strict=True):
-            np.not_equal(part, part, out=wins)
-            wins &= waiting
-            waiting ^= wins
-            target += masked(g, wins)
+    winner = winners(slices(walled(x, padding), size, stride, dilation), y)
+    for i, target in enumerate(targets):
+        target += masked(g, winner == len(targets) - i)
     return unframed(dx, x, padding)
 
 
@@ -68,6 +79,31 @@ def sum_pool_back(g: np.ndarray, *, size: Sizes, stride: Sizes, padding: Pairs, 
     for target in slices(dx, size, stride, (1,) * len(size)):
         target += g
     return dx[(*BOTH, *(slice(a, a + n) for n, (a, _) in zip(shape, padding, strict=True)))]
+
+
+def winners(parts: list[np.ndarray], y: np.ndarray) -> np.ndarray:
+    """For each window the number of the part that is its maximum `y`, from 1 for the last of `parts` on: the first one
+    of several, of NaNs the last."""
+    count = len(parts)
+    winner = np.zeros(y.shape, np.int8 if count <= 127 else np.int32)
+    for i, part in enumerate(parts):
+        np.maximum(winner, (part == y).view(np.int8) * winner.dtype.type(count - i), out=winner)
+    if y.dtype.kind == "f" and np.isnan(y).any():  # a NaN equals nothing
+        for i, part in enumerate(parts):
+            np.copyto(winner, count - i, where=np.isnan(part))
+    return winner
+
+
+def hidden(x: np.ndarray, y: np.ndarray, padding: Pairs) -> bool:
+    """Whether the largest element of a window may equal the padding, which comes before it."""
+    return any(map(any, padding)) and bool((y == lowest(x)).any())
+
+
+def portably(name: str, *arrays: np.ndarray, **how: Any) -> Any:
+    """The portable definition."""
+    from . import backend  # it is made after its kernels
+
+    return portable[name](backend.namespace, *arrays, **how)
 
 
 def slices(x: np.ndarray, size: Sizes, stride: Sizes, dilation: Sizes) -> list[np.ndarray]:

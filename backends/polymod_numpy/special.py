@@ -15,7 +15,7 @@ from .neural import textbook
 names = {
     "erf": "erf",
     **{name: name for name in ("erfc", "erfcx", "erfinv", "ndtr", "log_ndtr", "ndtri")},
-    **{name: name for name in ("logit", "log_expit", "xlogy", "xlog1py", "entr", "rel_entr", "kl_div")},
+    **{name: name for name in ("logit", "xlogy", "xlog1py", "entr", "rel_entr", "kl_div")},
     **{name: name for name in ("gamma", "gammaln", "digamma")},
     "gamma_sign": "gammasgn",
     "riemann": "zeta",

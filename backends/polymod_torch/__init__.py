@@ -8,7 +8,7 @@ import torch
 
 from polymod.backend import Backend
 
-from .indexing import index, index_add, index_set
+from .indexing import index, index_add, index_set, take_along_axis
 from .kernels import kernels
 from .neural import kernels as neural_kernels
 from .special import kernels as special_kernels
@@ -49,7 +49,14 @@ backend = Backend(
     to_numpy=to_numpy,
     synchronize=synchronize,
     index_add=index_add,
-    kernels={**kernels, **neural_kernels, **special_kernels, "index": index, "index_set": index_set},
+    kernels={
+        **kernels,
+        **neural_kernels,
+        **special_kernels,
+        "index": index,
+        "index_set": index_set,
+        "take_along_axis": take_along_axis,
+    },
     device_of=lambda x: x.device,
     to_device=lambda x, device: x.detach().to(device),
     version=torch.__version__,

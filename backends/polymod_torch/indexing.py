@@ -3,7 +3,8 @@
 - slices can't have a negative step;
 - an integer beside index arrays is applied first, so that `x[0, :, i]` puts the axis of `i` elsewhere;
 - arrays of uint8 are taken for masks, and other small integers are refused;
-- unsigned integers wider than 8 bits can't be added or written through index arrays.
+- unsigned integers wider than 8 bits can't be added or written through index arrays;
+- `take_along_dim` takes int64 only.
 
 A key is therefore split in two: a basic part, which gives a view, and what is left for index arrays.
 """
@@ -32,6 +33,10 @@ def index(x: torch.Tensor, *, key: Any) -> torch.Tensor:
 
 def index_set(x: torch.Tensor, values: Any, *, key: Any) -> torch.Tensor:
     return _replaced(x, key, values, accumulate=False)
+
+
+def take_along_axis(x: torch.Tensor, indices: torch.Tensor, *, axis: int = -1) -> torch.Tensor:
+    return torch.take_along_dim(x, indices.to(torch.int64), dim=axis)
 
 
 def _agrees(part: Any) -> bool:

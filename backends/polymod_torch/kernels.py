@@ -106,54 +106,103 @@ def _conv_back(
     return aten.convolution_backward(g, x, weight, None, stride, pads, dilation, False, none, groups, wanted)
 
 
+def im2col(x: torch.Tensor, *, size: Sizes, padding: Pairs, **how: Any) -> torch.Tensor:
+    pads = symmetric(padding)
+    if len(size) != 2 or pads is None or not x.dtype.is_floating_point:
+        return portably("im2col", x, size=size, padding=padding, **how)
+    return F.unfold(x, size, padding=pads, **how)
+
+
+def col2im(columns: torch.Tensor, *, shape: Sizes, size: Sizes, padding: Pairs, **how: Any) -> torch.Tensor:
+    pads = symmetric(padding)
+    if len(size) != 2 or pads is None or not columns.dtype.is_floating_point:
+        return portably("col2im", columns, shape=shape, size=size, padding=padding, **how)
+    return F.fold(columns, shape, size, padding=pads, **how)
+
+
 # ----------------------------------------------------------------------------------------------------- pooling
 
 
-def max_pool(x: torch.Tensor, *, size: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes) -> torch.Tensor:
-    if len(size) != 2 or not x.is_floating_point():
-        how = {"size": size, "stride": stride, "padding": padding, "dilation": dilation}
+Geometry = tuple[Sizes, Sizes, Sizes, Sizes]  # size, stride, padding and dilation
+
+
+def windows(
+    x: torch.Tensor, size: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes, value: float
+) -> tuple[torch.Tensor, Geometry]:
+    """`x` and the windows over it as torch's operations take them: padded alike on both sides, with two or three
+    spatial axes."""
+    pads = symmetric(padding)
+    if pads is None:
+        x, pads = framed(x, padding, value), (0,) * len(size)
+    if len(size) == 1:
+        return x.unsqueeze(-1), ((*size, 1), (*stride, 1), (*pads, 0), (*dilation, 1))
+    return x, (size, stride, pads, dilation)
+
+
+def planes(x: torch.Tensor, axes: int) -> torch.Tensor:
+    return x.unsqueeze(-1) if axes == 1 else x
+
+
+def lines(x: torch.Tensor, axes: int) -> torch.Tensor:
+    return x.squeeze(-1) if axes == 1 else x
+
+
+def of_torch(x: torch.Tensor, axes: int) -> bool:
+    """Whether torch's operations take it."""
+    return x.is_floating_point() and axes <= 3
+
+
+def max_pool_with_indices(x: torch.Tensor, geometry: Geometry) -> tuple[torch.Tensor, torch.Tensor]:
+    run = aten.max_pool2d_with_indices if x.ndim == 4 else aten.max_pool3d_with_indices
+    y, indices = run(x, *geometry)
+    return y, indices
+
+
+def max_pool(x: torch.Tensor, **how: Any) -> torch.Tensor:
+    axes = x.ndim - 2
+    if not of_torch(x, axes):
         return portably("max_pool", x, **how)
-    pads = symmetric(padding)
-    if pads is None:
-        x, pads = framed(x, padding, -torch.inf), (0, 0)
-    return torch.max_pool2d(x, size, stride, pads, dilation)
+    return lines(max_pool_with_indices(*windows(x, **how, value=-torch.inf))[0], axes)
 
 
-def max_pool_back(
-    g: torch.Tensor,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    *,
-    size: Sizes,
-    stride: Sizes,
-    padding: Pairs,
-    dilation: Sizes,
-) -> torch.Tensor:
-    if len(size) != 2 or not x.is_floating_point():
-        how = {"size": size, "stride": stride, "padding": padding, "dilation": dilation}
-        return portably("max_pool_back", g, x, y, **how)
-    pads = symmetric(padding)
-    wide = x
-    if pads is None:
-        wide, pads = framed(x, padding, -torch.inf), (0, 0)
-    _, indices = aten.max_pool2d_with_indices(wide, size, stride, pads, dilation)
-    dx = aten.max_pool2d_with_indices_backward(g, wide, size, stride, pads, dilation, False, indices)
-    return dx if wide is x else unframed(dx, padding)
+def max_pool_positions(x: torch.Tensor, *, padding: Pairs, **how: Any) -> torch.Tensor:
+    axes = x.ndim - 2
+    if not of_torch(x, axes) or symmetric(padding) is None:
+        return portably("max_pool_positions", x, padding=padding, **how)
+    return lines(max_pool_with_indices(*windows(x, padding=padding, **how, value=-torch.inf))[1], axes)
+
+
+def max_pool_back(g: torch.Tensor, x: torch.Tensor, y: torch.Tensor, *, padding: Pairs, **how: Any) -> torch.Tensor:
+    axes = x.ndim - 2
+    if not of_torch(x, axes):
+        return portably("max_pool_back", g, x, y, padding=padding, **how)
+    wide, geometry = windows(x, padding=padding, **how, value=-torch.inf)
+    _, indices = max_pool_with_indices(wide, geometry)
+    run = aten.max_pool2d_with_indices_backward if wide.ndim == 4 else aten.max_pool3d_with_indices_backward
+    dx = lines(run(planes(g, axes), wide, *geometry, False, indices), axes)
+    return dx if symmetric(padding) else unframed(dx, padding)
 
 
 def sum_pool(x: torch.Tensor, *, size: Sizes, stride: Sizes, padding: Pairs) -> torch.Tensor:
-    if len(size) != 2 or not x.is_floating_point():
+    axes = len(size)
+    if not of_torch(x, axes):
         return portably("sum_pool", x, size=size, stride=stride, padding=padding)
     x = framed(x, padding) if any(map(any, padding)) else x
-    return aten.avg_pool2d(x, size, stride, (0, 0), False, True, 1)
+    wide, (size, stride, pads, _) = windows(x, size, stride, ((0, 0),) * axes, (1,) * axes, 0)
+    run = aten.avg_pool2d if wide.ndim == 4 else aten.avg_pool3d
+    return lines(run(wide, size, stride, pads, False, True, 1), axes)
 
 
 def sum_pool_back(g: torch.Tensor, *, size: Sizes, stride: Sizes, padding: Pairs, shape: Sizes) -> torch.Tensor:
-    if len(size) != 2 or not g.is_floating_point():
+    axes = len(size)
+    if not of_torch(g, axes):
         return portably("sum_pool_back", g, size=size, stride=stride, padding=padding, shape=shape)
-    wide = tuple(n + a + b for n, (a, b) in zip(shape, padding, strict=True))
-    dx = aten.avg_pool2d_backward(g, like(g, (*g.shape[:2], *wide)), size, stride, (0, 0), False, True, 1)
-    return dx if wide == tuple(shape) else unframed(dx, padding)
+    framed_shape = tuple(n + a + b for n, (a, b) in zip(shape, padding, strict=True))
+    x = like(g, (*g.shape[:2], *framed_shape))
+    wide, (size, stride, pads, _) = windows(x, size, stride, ((0, 0),) * axes, (1,) * axes, 0)
+    run = aten.avg_pool2d_backward if wide.ndim == 4 else aten.avg_pool3d_backward
+    dx = lines(run(planes(g, axes), wide, size, stride, pads, False, True, 1), axes)
+    return dx if framed_shape == tuple(shape) else unframed(dx, padding)
 
 
 # -------------------------------------------------------------------------------------------------- layer norm
@@ -192,8 +241,8 @@ def layer_norm_back(
 kernels: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
-        *(conv, conv_input_back, conv_weight_back),
-        *(max_pool, max_pool_back, sum_pool, sum_pool_back),
+        *(conv, conv_input_back, conv_weight_back, im2col, col2im),
+        *(max_pool, max_pool_back, max_pool_positions, sum_pool, sum_pool_back),
         *(layer_norm, layer_norm_back),
     )
 }

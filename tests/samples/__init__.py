@@ -18,7 +18,9 @@ from . import (
     normalization,
     pooling,
     products,
+    recurrent,
     reductions,
+    resampling,
     several,
     special,
 )
@@ -39,7 +41,9 @@ chapters = (
     several,
     convolution,
     pooling,
+    resampling,
     normalization,
+    recurrent,
     decompositions,
     fft,
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+import polymod as pm
+from polymod.rules import primitives
+
 from .sample import Draw, Sample, functional
 
 draw = Draw("losses")
@@ -36,6 +39,26 @@ table: dict[str, list[Sample]] = {
         for shape, target in (((4, 3), np.asarray([0, 2, 1, 2])), ((2, 3, 2), np.asarray([[0, 1], [2, 2]])))
         for weight in ((), (within(0.5, 2, 3),))
     ],
+    "nll_loss_back": [
+        Sample(
+            (normal(4) if r == "none" else normal(), np.asarray([0, 2, 1, 2]), *weight),
+            {"shape": (4, 3), "ignore_index": 1, "reduction": r},
+            constant=(2,),
+        )
+        for r in ("none", "sum", "mean")
+        for weight in ((None,), (within(0.5, 2, 3),))
+    ],
+    "huber": [
+        Sample(
+            (normal(2, 3),),
+            {"width": 0.7},
+            torch=lambda x: functional("huber_loss", delta=0.7, reduction="none")(x, 0 * x),
+        )
+    ],
+    "huber_slope": [Sample((normal(2, 3),), {"width": 0.7}, torch=lambda x: x.clamp(-0.7, 0.7))],
+    "binary_cross_entropy": [
+        Sample((within(0.1, 0.9, 2, 3), within(0, 1, 2, 3)), torch=functional("binary_cross_entropy", reduction="none"))
+    ],
     "bce_with_logits": [
         Sample(
             (normal(2, 3), within(0, 1, 2, 3)),
@@ -49,5 +72,17 @@ table: dict[str, list[Sample]] = {
         Sample((normal(2, 3), within(0, 1, 2, 3), within(0.5, 2, 3))),
     ],
 }
+
+
+def reached(scores: pm.Tensor, skips: pm.Tensor) -> pm.Tensor:
+    """Probabilities, which are finite also of states that no path reaches."""
+    return pm.exp(primitives["ctc_states"](scores, skips))
+
+
+table["ctc_states"] = [
+    Sample((normal(4, 2, 5), np.asarray([[False, False, False, True, False], [False] * 5])), call=reached),
+    Sample((normal(1, 2, 1), np.asarray([[False], [False]])), call=reached),
+]
+table["surprisal"] = [Sample((normal(2, 3),))]
 
 complex_table: dict[str, list[Sample]] = {}

@@ -36,6 +36,25 @@ table: dict[str, list[Sample]] = {
         )
         for affine in ((), (normal(2),), (normal(2), normal(2)))
     ],
+    "channel_affine": [Sample((normal(3, 2, 4), normal(2), normal(2)))],
+    "rms_norm": [
+        Sample((normal(2, 3, 4),), {"axes": (-2, -1), "eps": 1e-3}),
+        Sample(
+            (normal(2, 3, 4), normal(4)),
+            {"axes": (-1,), "eps": 1e-3},
+            torch=lambda x, w: functional("rms_norm", normalized_shape=(4,), eps=1e-3, weight=w)(x),
+        ),
+    ],
+    "group_norm": [
+        Sample((normal(2, 6),), {"groups": 2, "eps": 1e-1}, torch=functional("group_norm", num_groups=2, eps=1e-1)),
+        Sample(
+            (normal(2, 4, 3), normal(4), normal(4)),
+            {"groups": 2, "eps": 1e-3},
+            torch=lambda x, w, b: functional("group_norm", num_groups=2, eps=1e-3, weight=w, bias=b)(x),
+        ),
+        Sample((normal(2, 2, 3), normal(2)), {"groups": 2, "eps": 1e-3}),
+        Sample((normal(2, 2, 3), None, normal(2)), {"groups": 1, "eps": 1e-3}),
+    ],
 }
 
 complex_table: dict[str, list[Sample]] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+import polymod as pm
+
 from .sample import Draw, Sample, functional
 
 draw = Draw("pooling")
@@ -23,6 +25,17 @@ table: dict[str, list[Sample]] = {
         Sample(
             (normal(2, 1, 3, 5),),
             {"size": (3, 2), "stride": (2, 1), "padding": ((1, 1), (0, 1)), "shape": (6, 5)},
+        ),
+    ],
+    "window_power": [Sample((draw.within(0.5, 2, 2, 3),), {"exponent": 1.5}), Sample((normal(2, 3),), {"exponent": 3})],
+    "adaptive_sum": [
+        Sample((normal(2, 2, 7, 4),), {"outputs": (3, 5)}),
+        Sample((normal(2, 1, 5),), {"outputs": (2,)}),
+    ],
+    "unpool": [
+        Sample(
+            (normal(2, 1, 3),),
+            lambda device: {"indices": pm.asarray([[[4, 0, 2]], [[1, 3, 4]]], device=device).array, "length": 5},
         ),
     ],
     "max_pool": [

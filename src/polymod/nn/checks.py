@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from numbers import Real
 from typing import Any
 
 
@@ -22,3 +23,14 @@ def size(value: Any, name: str, least: int = 0) -> int:
     if number < least:
         raise ValueError(f"{name} must be at least {least}, received {number}")
     return number
+
+
+def number(value: Any, name: str) -> float:
+    """`value`, a real number.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, received {value!r}")
+    return value  # type: ignore[return-value]  # as it was given, so that it is shown so

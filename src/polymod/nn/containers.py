@@ -215,6 +215,12 @@ class _Named(Module):
         """`value` as the container holds it; raises where it can't be a member."""
         raise NotImplementedError(f"{type(self).__name__} has to say what it holds")
 
+    def __getattr__(self, name: str) -> Any:
+        members = self.__dict__.get("_inlined", {})
+        if name not in members:
+            raise AttributeError(f"{type(self).__name__} has no attribute and no member {name!r}")
+        return members[name]
+
     def __getitem__(self, key: str) -> Any:
         if key not in self._inlined:
             raise KeyError(f"{key!r} is not among {list(self._inlined)}")

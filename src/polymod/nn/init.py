@@ -11,17 +11,21 @@ from typing import Any
 import numpy as np
 
 from .. import random
+from ..backend import load_backend, portable
 from ..ops import ops
 from ..tensor import Tensor, from_host
 
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "orthogonal_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -53,11 +57,36 @@ def ones_(tensor: Tensor) -> Tensor:
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Ones on the diagonal of a matrix, zeros elsewhere."""
+    """Ones on the diagonal of a matrix, zeros elsewhere. ValueError where `tensor` is no matrix."""
+    return _fill(tensor, np.eye(*_matrix(tensor, "eye_")))
+
+
+def _matrix(tensor: Tensor, name: str) -> tuple[int, int]:
     if tensor.ndim != 2:
-        raise ValueError(f"eye_ needs a matrix, received shape {tensor.shape}")
-    rows, columns = tensor.shape
-    return _fill(tensor, np.eye(rows, columns))
+        raise ValueError(f"{name} needs a matrix, received shape {tensor.shape}")
+    return tensor.shape[0], tensor.shape[1]
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """The weight of a convolution that gives back its input, as far as there are channels for it.
+
+    Args:
+        tensor: (out, in, *kernel) with one to three axes of kernel.
+        groups: each block of out / groups channels gets the first `in` of them.
+
+    Raises:
+        ValueError: another number of axes, or `groups` does not divide `out`.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"dirac_ needs the weight of a convolution, of 3 to 5 axes, received shape {tensor.shape}")
+    out, into, *kernel = tensor.shape
+    if groups < 1 or out % groups:
+        raise ValueError(f"dirac_: groups must divide the {out} output channels, received {groups}")
+    values = np.zeros((groups, out // groups, into, *kernel))
+    channels = np.arange(min(out // groups, into))
+    centre: Any = (slice(None), channels, channels, *(n // 2 for n in kernel))
+    values[centre] = 1
+    return _fill(tensor, values.reshape(tensor.shape))
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: random.Generator | None = None) -> Tensor:
@@ -80,17 +109,63 @@ def trunc_normal_(
     b: float = 2.0,
     generator: random.Generator | None = None,
 ) -> Tensor:
-    """Values drawn from the normal distribution cut off outside [a, b], by drawing again what falls outside."""
+    """Values drawn from the normal distribution cut off outside [a, b].
+
+    They are the normal quantiles of probabilities drawn uniformly between those of `a` and `b`.
+
+    Raises:
+        ValueError: `a` is not below `b`, or `std` is not positive.
+    """
     if not a < b:
         raise ValueError(f"trunc_normal_ needs a < b, received a={a}, b={b}")
+    if not std > 0:
+        raise ValueError(f"trunc_normal_ needs std > 0, received {std}")
+    low, high = (a - mean) / std, (b - mean) / std
+    upper = low > 0  # the lower tail has digits that the upper one lacks
+    if upper:
+        low, high = -high, -low
+    bounds = [math.erfc(-z * math.sqrt(0.5)) / 2 for z in (low, high)]
+    p = (generator or random.default_generator).uniform(tensor.shape, np.float64, *bounds)
+    z = portable["ndtri"](load_backend("numpy").namespace, p) * (-std if upper else std)
+    return _fill(tensor, np.clip(z + mean, a, b))
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: random.Generator | None = None) -> Tensor:
+    """A random matrix with orthonormal rows or, where it has more rows than columns, columns; times `gain`.
+
+    Saxe et al., arXiv:1312.6120; uniformly distributed, by F. Mezzadri, arXiv:math-ph/0609050.
+
+    Args:
+        tensor: two or more axes; those after the first count as one.
+
+    Raises:
+        ValueError: `tensor` has fewer than two axes.
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_ needs two or more axes, received shape {tensor.shape}")
+    rows = tensor.shape[0]
+    columns = math.prod(tensor.shape[1:])
+    draw = (generator or random.default_generator).normal
+    q, r = np.linalg.qr(draw((max(rows, columns), min(rows, columns)), np.float64))
+    q *= np.where(np.diagonal(r) < 0, -gain, gain)
+    return _fill(tensor, (q.T if rows < columns else q).reshape(tensor.shape))
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: random.Generator | None = None) -> Tensor:
+    """Normal values of standard deviation `std`, but in each column a fraction `sparsity` of the rows, drawn at
+    random and rounded up, is 0. J. Martens, "Deep learning via Hessian-free optimization", ICML 2010.
+
+    Raises:
+        ValueError: `tensor` is no matrix, or `sparsity` is not in [0, 1].
+    """
+    rows, columns = _matrix(tensor, "sparse_")
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparse_: sparsity must be in [0, 1], received {sparsity}")
     generator = generator or random.default_generator
-    values = generator.normal(tensor.shape, tensor.dtype, mean, std)
-    for _ in range(1000):
-        outside = (values < a) | (values > b)
-        if not outside.any():
-            return _fill(tensor, values)
-        values[outside] = generator.normal((int(outside.sum()),), tensor.dtype, mean, std)
-    raise ValueError(f"[{a}, {b}] is too far out in the tail of normal({mean}, {std}) to be drawn from")
+    values = generator.normal((rows, columns), np.float64, 0.0, std)
+    order = np.argsort(generator.uniform((rows, columns), np.float64), axis=0)
+    np.put_along_axis(values, order[: math.ceil(sparsity * rows)], 0, axis=0)
+    return _fill(tensor, values)
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:

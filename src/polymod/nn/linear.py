@@ -14,7 +14,7 @@ from .checks import size
 from .module import Module
 from .parameter import Parameter, UninitializedParameter, is_lazy
 
-__all__ = ["Dense", "Identity", "Linear"]
+__all__ = ["Bilinear", "Dense", "Identity", "LazyLinear", "Linear"]
 
 
 class Identity(Module):
@@ -85,17 +85,74 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class LazyLinear(Linear):
+    """A `Linear` that takes in_features from its first input, and is a `Linear` from then on."""
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__(None, out_features, bias, device, dtype)
+
+    def _find_in_features(self, shape: tuple[int, ...]) -> None:
+        super()._find_in_features(shape)
+        self.__class__ = Linear  # type: ignore[assignment]
+
+
+class Bilinear(Module):
+    """output[k] = input1 @ weight[k] @ input2 + bias[k]
+
+    Args:
+        in1_features, in2_features: the widths of the inputs.
+        out_features: the width of the output.
+        bias: whether there is a bias.
+        device, dtype: of the parameters.
+
+    Shapes: inputs (..., in1_features) and (..., in2_features), output (..., out_features), weight (out_features,
+    in1_features, in2_features), bias (out_features,). Both parameters are drawn uniformly from
+    +-1 / sqrt(in1_features).
+
+    Raises:
+        ShapeError: (when called) the inputs' last axes are not these, or their other axes differ.
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.in1_features = size(in1_features, "in1_features", 1)
+        self.in2_features = size(in2_features, "in2_features")
+        self.out_features = size(out_features, "out_features")
+        shape = (self.out_features, self.in1_features, self.in2_features)
+        self.weight = Parameter(ops.zeros(shape, dtype=dtype, device=device))
+        self.bias = Parameter(ops.zeros((self.out_features,), dtype=dtype, device=device)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the initial values anew."""
+        for parameter in (self.weight, self.bias):
+            if parameter is not None:
+                init.fan_in_uniform_(parameter, self.in1_features)
+
+    def forward(self, input1: Any, input2: Any) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
 def _softmax(x: Any) -> Tensor:
     return F.softmax(x, -1)
 
 
-_activations: dict[str, Callable[[Any], Any]] = {
-    "relu": F.relu,
-    "gelu": F.gelu,
-    "tanh": F.tanh,
-    "sigmoid": F.sigmoid,
-    "softmax": _softmax,
-}
+_names = "relu gelu tanh sigmoid elu hardsigmoid hardswish leaky_relu mish relu6 selu silu softplus softsign".split()
+_activations: dict[str, Callable[[Any], Any]] = {name: getattr(F, name) for name in _names} | {"softmax": _softmax}
 
 
 class Dense(Linear):
@@ -103,7 +160,8 @@ class Dense(Linear):
 
     Args:
         units: the width of the output.
-        activation: "relu", "gelu", "tanh", "sigmoid", "softmax" (over the last axis), any callable, or None.
+        activation: the name of a function of `functional` that needs no other argument, such as "relu", "gelu",
+            "silu", "tanh", "sigmoid" or "softmax" (over the last axis); any callable; or None.
         bias: whether there is a bias.
         in_features: the width of the input, if it is to be fixed.
         device, dtype: of the parameters.

@@ -19,8 +19,16 @@ def relu_back(xp, g, y):
 
 
 @define
+def masked(xp, g, keep):
+    """`g` where `keep` is true, exactly 0 elsewhere, also for an infinite `g`."""
+    return xp.where(keep, g, 0)
+
+
+@define
 def sigmoid(xp, x):
-    """1 / (1 + exp(-x)), written so that nothing overflows and small values keep their digits."""
+    """1 / (1 + exp(-x)), for real numbers written so that nothing overflows and small values keep their digits."""
+    if xp.isdtype(x.dtype, "complex floating"):
+        return 1 / (1 + xp.exp(-x))
     e = xp.exp(-xp.abs(x))
     return xp.where(x >= 0, 1, e) / (1 + e)
 
@@ -52,6 +60,153 @@ def log_softmax(xp, x, *, axis):
     """log(softmax(x)) along `axis`."""
     x = x - xp.max(x, axis=axis, keepdims=True)
     return x - xp.log(xp.sum(xp.exp(x), axis=axis, keepdims=True))
+
+
+# ------------------------------------------------------------------------------ of straight pieces, besides relu
+# Written with bounds rather than choices, which take longer on CPUs. At a kink the slope is one of its two sides'.
+
+
+@define
+def leaky_relu(xp, x, *, negative_slope):
+    """x above 0, negative_slope x below."""
+    return xp.clip(x, 0.0, None) + xp.clip(x, None, 0.0) * negative_slope
+
+
+@define
+def prelu(xp, x, weight):
+    """x above 0, weight x below."""
+    return xp.clip(x, 0.0, None) + xp.clip(x, None, 0.0) * weight
+
+
+@define
+def threshold(xp, x, *, threshold, value):
+    """x above the threshold, `value` elsewhere."""
+    return xp.where(x <= threshold, value, x)
+
+
+@define
+def hardtanh(xp, x, *, low, high):
+    """x within [low, high], else the nearer of the two."""
+    return xp.clip(x, low, high)
+
+
+SIXTH = 11184811 / 2**26  # torch's slope of hardsigmoid: 1 / 6 rounded to float32, in float64 as well
+
+
+@define
+def hardsigmoid(xp, x):
+    """x / 6 + 1/2 within [-3, 3], 0 below and 1 above."""
+    return xp.clip(x + 3, 0.0, 6.0) / 6
+
+
+@define
+def hardswish(xp, x):
+    """x hardsigmoid(x)."""
+    return x * (xp.clip(x + 3, 0.0, 6.0) / 6)
+
+
+@define
+def hardshrink(xp, x, *, width):
+    """0 within [-width, width], x elsewhere."""
+    return xp.masked(x, outside(xp, x, width))
+
+
+@define
+def softshrink(xp, x, *, width):
+    """0 within [-width, width], elsewhere x moved towards 0 by `width`."""
+    return x - xp.clip(x, -width, width)
+
+
+def outside(xp, x, width):
+    """True where |x| is above `width`, or NaN."""
+    return ~((x >= -width) & (x <= width))
+
+
+# ------------------------------------------------------------------------------------------------- exponential
+
+
+@define
+def elu(xp, x, *, alpha, scale, rate):
+    """scale x above 0, scale alpha (exp(rate x) - 1) below."""
+    return xp.clip(x, 0.0, None) * scale + xp.expm1(xp.clip(x, None, 0.0) * rate) * (alpha * scale)
+
+
+@define
+def elu_slope(xp, x, *, alpha, scale, rate):
+    """The derivative of `elu`; at 0 that of the left side, and there its own is 0."""
+    left = alpha * scale * rate
+    slope = left * xp.exp(xp.relu(-x) * -rate)
+    return slope if left == scale else slope + (scale - left) * xp.astype(x > 0, x.dtype)
+
+
+@define
+def softplus(xp, x, *, beta, threshold):
+    """log(1 + exp(beta x)) / beta, and x where beta x is above the threshold."""
+    z = x * beta
+    curve = xp.clip(z, 0.0, None) + xp.log1p(xp.exp(-xp.abs(z)))
+    return xp.where(z > threshold, x, curve / beta)
+
+
+@define
+def softplus_slope(xp, x, *, beta, threshold):
+    """The derivative of `softplus`."""
+    z = x * beta
+    return xp.where(z > threshold, 1, xp.sigmoid(z))
+
+
+@define
+def silu(xp, x):
+    """x sigmoid(x)."""
+    return x * xp.sigmoid(x)
+
+
+@define
+def silu_slope(xp, x):
+    """The derivative of `silu`."""
+    y = xp.sigmoid(x)
+    return y * (1 + x * (1 - y))
+
+
+@define
+def glu(xp, x, *, axis):
+    """a sigmoid(b), where a and b are the halves of `x` along `axis`."""
+    a, b = halves(x, axis)
+    return a * xp.sigmoid(b)
+
+
+@define
+def glu_back(xp, g, x, *, axis):
+    """The cotangent of `glu`'s input."""
+    a, b = halves(x, axis)
+    y = xp.sigmoid(b)
+    of_a = g * y
+    return xp.concat([of_a, of_a * a * (1 - y)], axis=axis)
+
+
+def halves(x, axis):
+    """The first and the second half of `x` along `axis`, whose length is even."""
+    before, half = (slice(None),) * (axis % x.ndim), x.shape[axis] // 2
+    return x[(*before, slice(None, half), ...)], x[(*before, slice(half, None), ...)]
+
+
+MISH_LINEAR = 40.0  # from here on mish(x) is x; exp(x)**2 is still a float32
+
+
+@define
+def mish(xp, x):
+    """x tanh(log(1 + e)), where e = exp(x): x n / (n + 2) with n = e**2 + 2 e, which keeps the digits far below 0."""
+    e = xp.exp(xp.clip(x, None, MISH_LINEAR))
+    n = e * (e + 2)
+    return x * (n / (n + 2))
+
+
+@define
+def mish_slope(xp, x):
+    """The derivative of `mish`: n / (n + 2) + 4 x e (e + 1) / (n + 2)**2."""
+    z = xp.clip(x, -SATURATED, MISH_LINEAR)
+    e = xp.exp(z)
+    n = e * (e + 2)
+    return (n + z * (4 * e * (e + 1) / (n + 2))) / (n + 2)
 
 
 # ------------------------------------------------------------------------------------------------------- GELU
@@ -92,8 +247,27 @@ def dropout(xp, x, keep, *, scale):
 
 
 relu = General(lambda xp, g, y, _x: xp.relu_back(g, y))  # 0 at 0
-sigmoid = Elementwise(lambda xp, y, _x: y * (1 - y))
-gelu = Elementwise(lambda xp, _y, x, approximate="none": xp.gelu_slope(x, approximate=approximate))
+leaky_relu = General(lambda xp, g, _y, x, negative_slope: xp.masked(g, x > 0) + xp.masked(g * negative_slope, ~(x > 0)))
+prelu = Elementwise(lambda xp, _y, x, weight: xp.where(x > 0, 1, weight), lambda xp, _y, x, _w: xp.clip(x, None, 0.0))
+threshold = General(lambda xp, g, _y, x, threshold, value: xp.masked(g, ~(x <= threshold)))
+hardtanh = General(lambda xp, g, _y, x, low, high: xp.masked(g, ~((x <= low) | (x >= high))))
+hardsigmoid = General(lambda xp, g, _y, x: xp.masked(g * SIXTH, (x > -3) & (x < 3)))
+hardswish = General(
+    lambda xp, g, _y, x: xp.masked(g * (x / 3 + 0.5), (x > -3) & (x < 3)) + xp.masked(g, ~(x < 3))  # 1 at 3
+)
+hardshrink = General(lambda xp, g, _y, x, width: xp.masked(g, outside(xp, x, width)))
+softshrink = General(lambda xp, g, _y, x, width: xp.masked(g, outside(xp, x, width)))
+elu = Elementwise(
+    lambda xp, _y, x, alpha, scale, rate: xp.elu_slope(x, alpha=alpha, scale=scale, rate=rate), floating=True
+)
+softplus = Elementwise(
+    lambda xp, _y, x, beta, threshold: xp.softplus_slope(x, beta=beta, threshold=threshold), floating=True
+)
+sigmoid = Elementwise(lambda xp, y, _x: y * (1 - y), floating=True)
+silu = Elementwise(lambda xp, _y, x: xp.silu_slope(x), floating=True)
+glu = General(lambda xp, g, _y, x, axis: xp.glu_back(g, x, axis=axis))
+mish = Elementwise(lambda xp, _y, x: xp.mish_slope(x), floating=True)
+gelu = Elementwise(lambda xp, _y, x, approximate="none": xp.gelu_slope(x, approximate=approximate), floating=True)
 softmax = General(lambda xp, g, y, _x, axis: xp.softmax_back(g, y, axis=axis))
 masked_softmax = General(lambda xp, g, y, _x, axis: xp.softmax_back(g, y, axis=axis))
 log_softmax = General(lambda xp, g, y, _x, axis: g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True))

@@ -26,6 +26,8 @@ from . import (
     normalization,
     pooling,
     primitives,
+    recurrent,
+    resampling,
     several,
     special,
 )
@@ -37,7 +39,10 @@ elementwise_names = {name for name, p in primitives.items() if isinstance(p, Ele
     "logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_invert bitwise_left_shift "
     "bitwise_right_shift isfinite isinf isnan signbit relu dropout".split()
 )
-_decomposed = (activation, attention, embedding, examples, losses, normalization, pooling, several, special)
+_decomposed = (
+    *(activation, attention, embedding, examples, losses, normalization, pooling),
+    *(recurrent, resampling, several, special),
+)
 taken_apart = {
     name
     for chapter in _decomposed

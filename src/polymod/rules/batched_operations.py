@@ -227,15 +227,25 @@ def conv_input_back(b: Batch, g: Any, weight: Any, *, groups: int, **how: Any) -
 
 
 @_rule
+def im2col(b: Batch, x: Any, **how: Any) -> Any:
+    return _by_images(b, b.xp.im2col, x, **how)
+
+
+@_rule
+def col2im(b: Batch, columns: Any, **how: Any) -> Any:
+    return _by_images(b, b.xp.col2im, columns, **how)
+
+
+@_rule
 def conv_weight_back(b: Batch, x: Any, g: Any, *, groups: int, **how: Any) -> Any:
     w = b.xp.conv_weight_back(_channels(b, b.lead(x)), _channels(b, b.lead(g)), groups=b.n * groups, **how)
     return b.xp.reshape(w, (b.n, w.shape[0] // b.n, *w.shape[1:]))
 
 
-def _by_images(b: Batch, operation: Callable[..., Any], x: Any, weight: Any, **how: Any) -> Any:
+def _by_images(b: Batch, operation: Callable[..., Any], x: Any, *weight: Any, **how: Any) -> Any:
     """The examples' images as one batch of images."""
     value = b.lead(x)
-    y = operation(b.xp.reshape(value, (b.n * value.shape[1], *value.shape[2:])), weight, **how)
+    y = operation(b.xp.reshape(value, (b.n * value.shape[1], *value.shape[2:])), *weight, **how)
     return b.xp.reshape(y, (b.n, value.shape[1], *y.shape[1:]))
 
 

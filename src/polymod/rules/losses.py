@@ -6,7 +6,7 @@ class numbers and has the shape of `x` without that axis. `reduction` is "none",
 
 from math import prod
 
-from ..autograd.families import Elementwise, General
+from ..autograd.families import Elementwise, General, Linear
 from ..backend import define
 
 # ------------------------------------------------------------------------------------------------ class numbers
@@ -90,14 +90,14 @@ def cross_entropy(xp, x, target, weight=None, *, ignore_index, reduction, label_
 
 @define
 def cross_entropy_back(xp, g, x, target, weight, *, ignore_index, reduction, label_smoothing):
-    """The cotangent of the scores: softmax less one-hot, times what the target counts."""
+    """The cotangent of the scores: that of their log-softmax, through it."""
     axis, classes = class_axis(x.ndim), x.shape[class_axis(x.ndim)]
-    share = shares(xp, target, weight, x, x.shape, ignore_index)
     probability = xp.softmax(x, axis=axis)
-    hot = xp.astype(one_hot(xp, target, x.shape), x.dtype)
-    cotangent = xp.expand_dims(per_target(xp, g, share, reduction), axis=axis) * (probability - hot)
+    logs = xp.nll_loss_back(g, target, weight, shape=tuple(x.shape), ignore_index=ignore_index, reduction=reduction)
+    cotangent = logs - probability * xp.sum(logs, axis=axis, keepdims=True)
     if label_smoothing == 0:
         return cotangent
+    share = shares(xp, target, weight, x, x.shape, ignore_index)
     spread = g / xp.sum(share) if reduction == "mean" else g
     spread = xp.expand_dims(xp.where(target == ignore_index, 0, spread), axis=axis)
     if weight is None:
@@ -107,14 +107,17 @@ def cross_entropy_back(xp, g, x, target, weight, *, ignore_index, reduction, lab
     return (1 - label_smoothing) * cotangent + label_smoothing / classes * spread * difference
 
 
-nll_loss = General(
-    lambda xp, g, _y, _x, target, weight=None, **how: xp.nll_loss_back(g, target, weight, shape=_x.shape, **how)
+nll_loss = Linear(
+    lambda xp, g, _x, target, weight=None, **how: xp.nll_loss_back(g, target, weight, shape=_x.shape, **how)
 )
+nll_loss_back = Linear(lambda xp, g, _g, target, weight=None, shape=None, **how: xp.nll_loss(g, target, weight, **how))
 cross_entropy = General(
     lambda xp, g, _y, x, target, weight=None, **how: xp.cross_entropy_back(g, x, target, weight, **how)
 )
 
 # ---------------------------------------------------------------------------------------------- other losses
+
+LEAST_LOG, LEAST_VARIANCE = -100.0, 9.999999960041972e-13  # torch's; the second is 1e-12 in float32
 
 
 @define
@@ -135,18 +138,42 @@ mse_loss = General(
 
 
 @define
+def huber(xp, x, *, width):
+    """x**2 / 2 where |x| < width, width (|x| - width / 2) elsewhere."""
+    near = xp.clip(x, -width, width)
+    return near * (x - 0.5 * near)
+
+
+@define
+def huber_slope(xp, x, *, width):
+    """The derivative of `huber`: x as far as `width`, constant beyond."""
+    return xp.clip(x, -width, width)
+
+
+huber = Elementwise(lambda xp, _y, x, width: xp.huber_slope(x, width=width))
+huber_slope = Elementwise(lambda xp, _y, x, width: xp.astype(xp.abs(x) < width, x.dtype))  # 0 at the width itself
+
+
+@define
+def binary_cross_entropy(xp, x, target):
+    """-(target log(x) + (1 - target) log(1 - x)), elementwise, where no logarithm counts as less than LEAST_LOG."""
+    return (target - 1) * xp.clip(xp.log1p(-x), LEAST_LOG, None) - target * xp.clip(xp.log(x), LEAST_LOG, None)
+
+
+binary_cross_entropy = Elementwise(  # in x: finite at 0 and 1, as torch has it
+    lambda xp, _y, x, target: (x - target) / xp.clip(x * (1 - x), LEAST_VARIANCE, None),
+    lambda xp, _y, x, _target: -xp.logit(x),
+)
+
+
+@define
 def bce_with_logits(xp, x, target, pos_weight=1.0):
     """-(pos_weight target log(s) + (1 - target) log(1 - s)) with s = sigmoid(x), without overflow, elementwise."""
-    return (1 - target) * x + (1 + (pos_weight - 1) * target) * softplus_of_minus(xp, x)
-
-
-def softplus_of_minus(xp, x):
-    """log(1 + exp(-x)); not by abs(x), whose derivative at 0 would spoil this one's."""
-    return xp.logaddexp(-x, xp.zeros_like(x))
+    return (1 - target) * x - (1 + (pos_weight - 1) * target) * xp.log_expit(x)
 
 
 bce_with_logits = Elementwise(
     lambda xp, _y, x, target, pos_weight=1.0: (1 - target) - (1 + (pos_weight - 1) * target) * (1 - xp.sigmoid(x)),
-    lambda xp, _y, x, _target, pos_weight=1.0: -x + (pos_weight - 1) * softplus_of_minus(xp, x),
-    lambda xp, _y, x, target, _pos_weight: target * softplus_of_minus(xp, x),
+    lambda xp, _y, x, _target, pos_weight=1.0: -x - (pos_weight - 1) * xp.log_expit(x),
+    lambda xp, _y, x, target, _pos_weight: -target * xp.log_expit(x),
 )

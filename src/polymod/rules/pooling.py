@@ -1,4 +1,4 @@
-"""Pooling over sliding windows of the spatial axes of (N, C, *S), any number of them: sums and maxima.
+"""Pooling over windows of the spatial axes of (N, C, *S), any number of them: sums and maxima.
 
 `size` (of the window), `stride` and `dilation` are tuples with an entry per axis, `padding` has pairs
 (before, after). Padding counts as 0 in sums and as -inf in maxima.
@@ -11,7 +11,8 @@ from ..autograd.families import General, Linear
 from ..autograd.primitive import Constant
 from ..backend import define
 from ..dtypes import dtype as dtype_of
-from .windows import framed, output_size, spread, window_keys
+from .indexing import along, indices_of
+from .windows import even_windows, framed, output_size, spread, window_keys
 
 BOTH = (slice(None), slice(None))  # the whole batch, all channels
 
@@ -31,6 +32,16 @@ def sum_pool(xp, x, *, size, stride, padding):
 
 
 @define
+def window_power(xp, x, *, exponent):
+    """x**exponent"""
+    return x**exponent
+
+
+# Not the rule of `pow`, for which what no window reads, or has the cotangent 0, has no NaN: torch's power pooling has.
+window_power = General(lambda xp, g, _y, x, exponent: g * (exponent * xp.window_power(x, exponent=exponent - 1)))
+
+
+@define
 def sum_pool_back(xp, g, *, size, stride, padding, shape):
     """The transpose of `sum_pool` over an array of spatial `shape`: sums over the spread-out `g`."""
     once = (1,) * len(size)
@@ -46,6 +57,34 @@ sum_pool = Linear(
 sum_pool_back = Linear(
     lambda xp, g, _g, size, stride, padding, shape: xp.sum_pool(g, size=size, stride=stride, padding=padding)
 )
+
+
+@define
+def adaptive_sum(xp, x, *, outputs):
+    """The sum over each of `outputs` windows that divide the spatial axes evenly: (N, C, *S) -> (N, C, *outputs)."""
+    for axis, o in enumerate(outputs, start=2):
+        n = x.shape[axis]
+        if n == o:
+            continue
+        if not n * o:
+            x = xp.zeros((*x.shape[:axis], o, *x.shape[axis + 1 :]), dtype=x.dtype, device=x.device)
+            continue
+        lengths = [stop - start for start, stop in even_windows(n, o)]
+        i = xp.arange(o, dtype=xp.int64, device=x.device)
+        starts, lasts = i * n // o, ((i + 1) * n - 1) // o
+        total = xp.take(x, starts, axis=axis)
+        for j in range(1, max(lengths)):
+            part = xp.take(x, xp.minimum(starts + j, lasts), axis=axis)
+            if j >= min(lengths):
+                inside = xp.reshape(starts + j <= lasts, (o,) + (1,) * (x.ndim - axis - 1))
+                part = xp.where(inside, part, 0)
+            total = total + part
+        x = total
+    return x
+
+
+# Element h of n is in the windows that lie evenly over the o windows, as these do over the n elements.
+adaptive_sum = Linear(lambda xp, g, _x, outputs: xp.adaptive_sum(g, outputs=_x.shape[2:]))
 
 
 @define
@@ -141,3 +180,14 @@ max_pool = General(lambda xp, g, y, x, **windows: xp.max_pool_back(g, x, y, **wi
 max_pool_positions = Constant()
 max_pool_back = Linear(lambda xp, g, _g, x, y, **windows: xp.max_pool_select(g, x, y, **windows), flat, flat)
 max_pool_select = Linear(lambda xp, g, _v, x, y, **windows: xp.max_pool_back(g, x, y, **windows), flat, flat)
+
+
+@define
+def unpool(xp, x, *, indices, length):
+    """Each element of `x` at its place, `indices`, along a last axis of `length`, and 0 elsewhere."""
+    y = xp.zeros((*x.shape[:-1], length), dtype=x.dtype, device=x.device)
+    return xp.index_set(y, x, key=along(xp, indices, x.ndim - 1, x.shape))
+
+
+# Elements that have the same place all get its cotangent, as in torch: they are copies of one maximum.
+unpool = Linear(lambda xp, g, _x, indices, length: xp.take_along_axis(g, indices_of(indices), axis=-1))

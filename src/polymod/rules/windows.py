@@ -21,6 +21,11 @@ def output_size(size: Sizes, kernel: Sizes, stride: Sizes, padding: Pairs, dilat
     )
 
 
+def even_windows(n: int, outputs: int) -> list[tuple[int, int]]:
+    """Where each of `outputs` windows that divide `n` elements evenly begins and ends; neighbours may share one."""
+    return [(i * n // outputs, -(-(i + 1) * n // outputs)) for i in range(outputs)]
+
+
 def window_keys(kernel: Sizes, stride: Sizes, dilation: Sizes, outputs: Sizes) -> Iterator[tuple[slice, ...]]:
     """For each position within the kernel, in row-major order, the slices of a padded array that all windows see
     there."""

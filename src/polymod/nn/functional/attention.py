@@ -1,14 +1,17 @@
-"""Attention as torch.nn.functional has it."""
+"""Scaled dot-product attention as torch.nn.functional has it."""
 
 from __future__ import annotations
 
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 
+from ... import philox
 from ...errors import ShapeError
 from ...ops import ops
+from ...random import default_generator
+from ...rules import attention as rules
 from ...rules import primitives
 from ...tensor import Tensor, raw, wrap
 from .dropout import check_probability, kept, scale_of
@@ -16,6 +19,8 @@ from .dropout import check_probability, kept, scale_of
 __all__ = ["scaled_dot_product_attention"]
 
 _attention: Any = primitives["attention"]
+_dropout: Any = primitives["dropout"]
+_long_attention: Any = primitives["long_attention"]
 
 
 def scaled_dot_product_attention(
@@ -29,6 +34,9 @@ def scaled_dot_product_attention(
     enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(scale query key^T + mask) value; A. Vaswani et al., arXiv:1706.03762.
+
+    The weights of long sequences are computed block by block, and once more in the backward pass, so that memory grows
+    with L + S and not with L S. Not so where the gradient of a floating `attn_mask` is wanted.
 
     Args:
         query: (..., L, E).
@@ -49,6 +57,8 @@ def scaled_dot_product_attention(
         ValueError: both `is_causal` and `attn_mask`, or `dropout_p` is no probability.
         TypeError: `attn_mask` is neither boolean nor floating.
     """
+    if is_causal and attn_mask is not None:
+        raise ValueError("attention takes attn_mask or is_causal=True, not both; put the causal part into the mask")
     if enable_gqa:
         key, value = _for_every_head(query, key, value)
     return attend(query, key, value, attn_mask, dropout_p, is_causal, scale)[0]
@@ -62,38 +72,59 @@ def attend(
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """What attention gives, and the weights it gave the values, before any is dropped."""
-    if min(raw(x).ndim for x in (query, key, value)) < 2:  # a vector would be taken, for something else
+    need_weights: bool = False,
+) -> tuple[Tensor, Tensor | None]:
+    """What attention gives, and where they are needed the weights it gave the values.
+
+    Arguments as of `scaled_dot_product_attention`; here, `mask` and `is_causal` may be combined.
+    """
+    shapes = q, k, v = [tuple(raw(x).shape) for x in (query, key, value)]
+    if min(map(len, shapes)) < 2:  # a vector would be taken, for something else
         _explain(query, key, value, mask, None)
-    if is_causal:
-        if mask is not None:
-            raise ValueError("attention takes attn_mask or is_causal=True, not both; put the causal part into the mask")
-        mask = causal_mask(raw(query).shape[-2], raw(key).shape[-2], wrap(raw(query)).device)
+    check_probability(dropout_p)
+    learned = False
     if mask is not None:
-        kind = wrap(raw(mask)).dtype.kind
-        if kind not in "bf":
-            raise TypeError(f"attn_mask must be boolean or floating, received {wrap(raw(mask)).dtype}")
-        if kind == "f":
+        mask = mask if isinstance(mask, Tensor) else wrap(mask)
+        if mask.dtype.kind not in "bf":
+            raise TypeError(f"attn_mask must be boolean or floating, received {mask.dtype}")
+        if mask.dtype.kind == "f":
             mask = ops.astype(mask, raw(query).dtype, copy=False)
+            learned = mask.requires_grad
     if scale is None:
-        scale = 1 / sqrt(raw(query).shape[-1] or 1)
+        scale = 1 / sqrt(q[-1] or 1)
     try:
-        if not dropout_p:
-            return _attention(query, key, value, mask, scale=scale)
-        check_probability(dropout_p)
-        q, k = tuple(raw(query).shape), tuple(raw(key).shape)
-        keep = kept((*np.broadcast_shapes(q[:-2], k[:-2]), q[-2], k[-2]), query, dropout_p)
-        return _attention(query, key, value, mask, keep, scale=scale, keep_scale=scale_of(dropout_p))
+        batch = np.broadcast_shapes(q[:-2], k[:-2], v[:-2])
+        weights = prod(batch) * q[-2] * k[-2]
+        if need_weights or learned or weights <= rules.BLOCK:
+            return _with_weights(query, key, value, mask, dropout_p, is_causal, scale, need_weights)
+        dropout = (dropout_p, _seed()) if dropout_p else None
+        if mask is not None and not _fits(mask.shape, (*batch, q[-2], k[-2])):
+            _explain(query, key, value, mask, None)
+        return _long_attention(query, key, value, mask, scale=scale, causal=is_causal, dropout=dropout)[0], None
     except Exception as error:  # the shapes are looked at only now, so that they cost nothing where they fit
         _explain(query, key, value, mask, error)
         raise
 
 
-def causal_mask(rows: int, columns: int, device: Any) -> Tensor:
-    """True on and below the diagonal: (rows, columns), boolean."""
-    row = ops.expand_dims(ops.arange(rows, device=device), axis=1)
-    return row >= ops.arange(columns, device=device)
+def _with_weights(
+    query: Any, key: Any, value: Any, mask: Any, dropout_p: float, is_causal: bool, scale: float, need_weights: bool
+) -> tuple[Tensor, Tensor]:
+    q, k = tuple(raw(query).shape), tuple(raw(key).shape)
+    if is_causal:
+        mask = rules.merged(ops, mask, rules.causal_mask(ops, 0, q[-2], k[-2], wrap(raw(query))))
+    if not k[-2]:  # a mean of nothing, whose largest score nobody can find
+        nothing = ops.matmul(query, ops.matrix_transpose(key))
+        return ops.matmul(nothing, value), nothing
+    if not dropout_p:
+        return _attention(query, key, value, mask, scale=scale)
+    keep = kept((*np.broadcast_shapes(q[:-2], k[:-2]), q[-2], k[-2]), query, dropout_p)
+    y, weights = _attention(query, key, value, mask, keep, scale=scale, keep_scale=scale_of(dropout_p))
+    return y, _dropout(weights, keep, scale=scale_of(dropout_p)) if need_weights else weights
+
+
+def _seed() -> int:
+    """A seed for the draws of one call, taken from the default generator."""
+    return int(philox.bits(*default_generator.next_draw(), 2).view(np.uint64)[0])
 
 
 def _for_every_head(query: Any, key: Any, value: Any) -> tuple[Tensor, Tensor]:

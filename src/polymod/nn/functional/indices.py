@@ -36,13 +36,8 @@ def check_range(x: Tensor, count: int, name: str, besides: int | None = None) ->
 
     Only where the engine's arrays are in host memory: on a GPU, to look at the values would mean to wait for them.
     """
-    if not backend_of(x.array).capabilities.host_access:
-        return
-    try:
-        values = np.asarray(x.array)
-    except (TypeError, RuntimeError):  # this one is not, or is still being traced
-        return
-    if not values.size or (values.min() >= 0 and values.max() < count):
+    values = on_host(x)
+    if values is None or not values.size or (values.min() >= 0 and values.max() < count):
         return
     outside = (values < 0) | (values >= count)
     if besides is not None:
@@ -53,3 +48,14 @@ def check_range(x: Tensor, count: int, name: str, besides: int | None = None) ->
         raise IndexError(
             f"{name} {int(values[first])} at position {first} is out of range: expected 0 to {count - 1}{also}"
         )
+
+
+def on_host(x: Any) -> np.ndarray | None:
+    """The values of `x`, a Tensor or an engine's array, where reading them means waiting for no device; else None."""
+    array = raw(x)
+    if not backend_of(array).capabilities.host_access:
+        return None
+    try:
+        return np.asarray(array)
+    except (TypeError, RuntimeError):  # this one is not in host memory, or is still being traced
+        return None

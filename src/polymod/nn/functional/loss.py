@@ -1,150 +1,42 @@
-"""Losses as torch.nn.functional has them, less its deprecated arguments `size_average` and `reduce`."""
+"""Losses of numbers and of probabilities, an input element against a target element.
+
+Every one takes torch's deprecated arguments `size_average` and `reduce`, which set `reduction`, with a warning.
+"""
 
 from __future__ import annotations
 
-import warnings
-from math import prod
 from typing import Any
-
-import numpy as np
 
 from ...errors import ShapeError
 from ...ops import ops
 from ...rules import primitives
-from ...rules.losses import along_classes
-from ...tensor import Tensor, raw, wrap
-from .activation import log_softmax
-from .indices import check_range, integers
+from ...tensor import Tensor
+from .reduction import alike, check_between, check_factors, of_one_dtype, reduced, reduction_of, shape_of
 
-__all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "mse_loss", "nll_loss"]
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "smooth_l1_loss",
+]
 
-_mse, _nll = primitives["mse_loss"], primitives["nll_loss"]
-_cross_entropy, _bce = primitives["cross_entropy"], primitives["bce_with_logits"]
-_reductions = frozenset(("none", "mean", "sum"))
+_mse, _huber = primitives["mse_loss"], primitives["huber"]
+_bce, _bce_with_logits = primitives["binary_cross_entropy"], primitives["bce_with_logits"]
 
-
-def check_reduction(reduction: str) -> str:
-    """Raises ValueError where there is no such reduction."""
-    if reduction not in _reductions:
-        raise ValueError(f"reduction must be 'none', 'mean' or 'sum', received {reduction!r}")
-    return reduction
-
-
-def _reduce(losses: Tensor, reduction: str) -> Tensor:
-    return losses if reduction == "none" else ops.sum(losses) if reduction == "sum" else ops.mean(losses)
+# ------------------------------------------------------------------------------------------------- differences
 
 
-# --------------------------------------------------------------------------------------------------- classes
-
-
-def cross_entropy(
+def mse_loss(
     input: Any,
     target: Any,
-    weight: Any = None,
-    *,
-    ignore_index: int = -100,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
-    label_smoothing: float = 0.0,
+    weight: Any = None,
 ) -> Tensor:
-    """The negative log-softmax of `input` at the target's class.
-
-    Args:
-        input: scores (logits), (N, C, d1, ..., dK), (N, C), or (C,).
-        target: class numbers of any integer dtype, of input's shape without C; or, with input's shape and a
-            floating dtype, the probability of each class.
-        weight: (C,), the weight of each class; carries no gradient.
-        ignore_index: a class number that does not count.
-        reduction: "none"; "sum"; or "mean", the sum over the sum of the targets' weights (of class numbers) or over
-            N d1 ... dK (of probabilities). NaN where nothing counts.
-        label_smoothing: mix the target with the uniform distribution in this proportion, in [0, 1].
-
-    Raises:
-        ShapeError: the shapes are not these.
-        IndexError: a class number is out of range. On engines whose arrays are not in host memory, where the check
-            would have to wait for them, the loss is NaN instead.
-        TypeError: `target` is boolean or complex.
-        ValueError: `reduction` or `label_smoothing` is none of these.
-    """
-    check_reduction(reduction)
-    check_smoothing(label_smoothing)
-    if _is_floating(target) and tuple(raw(target).shape) == tuple(raw(input).shape):
-        return _from_probabilities(input, target, weight, reduction, label_smoothing)
-    target = _classes("cross_entropy", input, target, weight, ignore_index)
-    args = (input, target) if weight is None else (input, target, weight)
-    return _cross_entropy(*args, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
-
-
-def nll_loss(
-    input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
-) -> Tensor:
-    """The negative of `input`, log-probabilities, at the target's class.
-
-    Arguments and errors as of `cross_entropy`, with class numbers.
-    """
-    check_reduction(reduction)
-    target = _classes("nll_loss", input, target, weight, ignore_index)
-    args = (input, target) if weight is None else (input, target, weight)
-    return _nll(*args, ignore_index=ignore_index, reduction=reduction)
-
-
-def check_smoothing(label_smoothing: float) -> float:
-    """Raises ValueError where this is not in [0, 1]."""
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing must be in [0, 1], received {label_smoothing}")
-    return label_smoothing
-
-
-def _is_floating(x: Any) -> bool:
-    return hasattr(x, "dtype") and wrap(raw(x)).dtype.kind == "f"
-
-
-def _classes(name: str, input: Any, target: Any, weight: Any, ignore_index: int) -> Tensor:
-    """The target as integers, after everything is checked."""
-    shape = tuple(raw(input).shape)
-    if _is_floating(target):
-        raise ShapeError(
-            f"{name} with an input of shape {shape} and a target of {wrap(raw(target)).dtype} and shape "
-            f"{tuple(raw(target).shape)}: class numbers are integers, e.g. target.astype(polymod.int64)"
-            + ("; probabilities have the input's shape" if name == "cross_entropy" else "")
-        )
-    target = integers(target, f"{name}'s target", input)
-    _check_classes(name, shape, target.shape, weight)
-    check_range(target, shape[0 if len(shape) == 1 else 1], f"{name}'s target class", besides=ignore_index)
-    return target
-
-
-def _check_classes(name: str, shape: tuple[int, ...], target: tuple[int, ...] | None, weight: Any) -> None:
-    if not shape:
-        raise ShapeError(f"{name} expects an input of shape (C,) or (N, C, ...), received ()")
-    classes = shape[0 if len(shape) == 1 else 1]
-    expected = () if len(shape) == 1 else (shape[0], *shape[2:])
-    wrong = []
-    if target is not None and target != expected:
-        wrong.append(f"a target of shape {expected} is expected, received {target}")
-    if weight is not None and tuple(raw(weight).shape) != (classes,):
-        wrong.append(f"a weight of shape ({classes},) is expected, received {tuple(raw(weight).shape)}")
-    if wrong:
-        raise ShapeError(f"{name} with an input of shape {shape}: {'; '.join(wrong)}")
-
-
-def _from_probabilities(input: Any, target: Any, weight: Any, reduction: str, label_smoothing: float) -> Tensor:
-    shape = tuple(raw(input).shape)
-    _check_classes("cross_entropy", shape, None, weight)
-    axis = 0 if len(shape) == 1 else 1
-    if label_smoothing:
-        target = ops.add(ops.multiply(target, 1 - label_smoothing), label_smoothing / shape[axis])
-    product = ops.multiply(log_softmax(input, axis), target)
-    if weight is not None:
-        product = product * along_classes(ops, weight, len(shape))  # type: ignore[no-untyped-call]
-    losses = -ops.sum(product, axis=axis)
-    return ops.sum(losses) / prod(losses.shape) if reduction == "mean" else _reduce(losses, reduction)
-
-
-# ----------------------------------------------------------------------------------------------- other losses
-
-
-def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Tensor:
-    """The squared difference of `input` and `target`.
+    """The squared difference.
 
     Args:
         input, target: of one shape; others are broadcast, with a warning, since that is rarely meant.
@@ -155,45 +47,137 @@ def mse_loss(input: Any, target: Any, *, reduction: str = "mean", weight: Any = 
         ShapeError: the shapes can't be broadcast, or the weight's is another.
         ValueError: there is no such reduction.
     """
-    check_reduction(reduction)
-    input, target = _alike("mse_loss", input, target)
+    reduction = reduction_of(reduction, size_average, reduce)
+    input, target = alike("mse_loss", input, target)
     if weight is None:
         return _mse(input, target, reduction=reduction)
-    if tuple(raw(weight).shape) != tuple(raw(input).shape):
-        raise ShapeError(
-            f"mse_loss expects a weight of shape {tuple(raw(input).shape)}, received {tuple(raw(weight).shape)}"
-        )
-    losses = _mse(input, target, reduction="none") * weight
-    return ops.sum(losses) / ops.sum(weight) if reduction == "mean" else _reduce(losses, reduction)
+    return _weighted("mse_loss", _mse(input, target, reduction="none"), weight, reduction)
 
 
-def _alike(name: str, input: Any, target: Any) -> tuple[Any, Any]:
-    """Both in one shape and in a common dtype."""
-    x, t = raw(input), raw(target)
-    if tuple(x.shape) != tuple(t.shape):
-        try:
-            shape = np.broadcast_shapes(tuple(x.shape), tuple(t.shape))
-        except ValueError:
-            raise ShapeError(
-                f"{name}: input {tuple(x.shape)} and target {tuple(t.shape)} must be of one shape"
-            ) from None
-        warnings.warn(
-            f"{name}: input {tuple(x.shape)} and target {tuple(t.shape)} are broadcast to {shape}, which is rarely "
-            "meant; give them one shape",
-            stacklevel=3,
-        )
-        input, target = ops.broadcast_to(input, shape), ops.broadcast_to(target, shape)
-    if x.dtype != t.dtype:
-        common = wrap(x).dtype if wrap(t).dtype.kind not in "fc" else ops.result_type(wrap(x), wrap(t))
-        input, target = ops.astype(input, common, copy=False), ops.astype(target, common, copy=False)
-    return input, target
+def l1_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Any = None,
+) -> Tensor:
+    """The absolute difference, whose derivative at 0 is 0. Arguments and errors as of `mse_loss`; complex too."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    input, target = alike("l1_loss", input, target)
+    losses = ops.abs(ops.subtract(input, target))
+    return reduced(losses, reduction) if weight is None else _weighted("l1_loss", losses, weight, reduction)
+
+
+def _weighted(name: str, losses: Tensor, weight: Any, reduction: str) -> Tensor:
+    _check_weight(name, losses, weight)
+    losses = losses * weight
+    return ops.sum(losses) / ops.sum(weight) if reduction == "mean" else reduced(losses, reduction)
+
+
+def _check_weight(name: str, losses: Tensor, weight: Any) -> None:
+    if shape_of(weight) != losses.shape:
+        raise ShapeError(f"{name} expects a weight of shape {losses.shape}, received {shape_of(weight)}")
+
+
+def smooth_l1_loss(
+    input: Any,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """d**2 / (2 beta) where the difference d is smaller than beta, |d| - beta / 2 elsewhere.
+
+    R. Girshick, "Fast R-CNN", arXiv:1504.08083. Arguments and errors as of `mse_loss`; `beta` is not below 0.
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    check_beta(beta)
+    input, target = alike("smooth_l1_loss", input, target)
+    difference = ops.subtract(input, target)
+    return reduced(_huber(difference, width=beta) / beta if beta else ops.abs(difference), reduction)
+
+
+def check_beta(beta: float) -> float:
+    """Raises ValueError where this is negative."""
+    if not beta >= 0:
+        raise ValueError(f"smooth_l1_loss: beta must not be negative, received {beta}")
+    return beta
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Tensor:
+    """d**2 / 2 where the difference d is at most delta, delta (|d| - delta / 2) elsewhere.
+
+    P. J. Huber, "Robust estimation of a location parameter", Ann. Math. Stat. 35 (1964).
+
+    Args:
+        input, target, reduction: as of `mse_loss`.
+        delta: above 0.
+        weight: factors of input's shape; "mean" still divides by their number.
+
+    Raises:
+        ShapeError, ValueError: as `mse_loss`, or `delta` is not positive.
+    """
+    reduction = reduction_of(reduction)
+    check_delta(delta)
+    input, target = alike("huber_loss", input, target)
+    difference = ops.subtract(input, target)
+    losses = _huber(difference, width=delta)
+    if weight is not None:
+        _check_weight("huber_loss", losses, weight)
+        losses = losses * weight
+    return reduced(losses, reduction)
+
+
+def check_delta(delta: float) -> float:
+    """Raises TypeError where this is no number, ValueError where it is not positive."""
+    if not isinstance(delta, int | float):
+        raise TypeError(f"huber_loss: delta must be a number, received {delta!r}")
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta must be positive, received {delta}")
+    return delta
+
+
+# ------------------------------------------------------------------------------------------------ probabilities
+
+
+def binary_cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-(target log(input) + (1 - target) log(1 - input)), each logarithm not below -100.
+
+    Args:
+        input: probabilities of any shape.
+        target: of input's shape, in [0, 1].
+        weight: factors that broadcast against the losses; "mean" still divides by their number.
+        reduction: "none", "sum" or "mean".
+
+    Raises:
+        ShapeError: the shapes are not these.
+        ValueError: a number is outside [0, 1] (looked at only where the engine's arrays are in host memory), or there
+            is no such reduction.
+    """
+    reduction = reduction_of(reduction, size_average, reduce)
+    input, target = _same_shape("binary_cross_entropy", input, target)
+    check_factors("binary_cross_entropy", shape_of(input), weight=weight)
+    check_between("binary_cross_entropy's input", input, 0.0, 1.0)
+    check_between("binary_cross_entropy's target", target, 0.0, 1.0)
+    losses = _bce(input, target)
+    return reduced(losses if weight is None else losses * weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
     input: Any,
     target: Any,
     weight: Any = None,
-    *,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
     reduction: str = "mean",
     pos_weight: Any = None,
 ) -> Tensor:
@@ -210,29 +194,17 @@ def binary_cross_entropy_with_logits(
         ShapeError: the shapes are not these.
         ValueError: there is no such reduction.
     """
-    check_reduction(reduction)
-    shape = tuple(raw(input).shape)
-    if tuple(raw(target).shape) != shape:
+    reduction = reduction_of(reduction, size_average, reduce)
+    input, target = _same_shape("binary_cross_entropy_with_logits", input, target)
+    check_factors("binary_cross_entropy_with_logits", shape_of(input), weight=weight, pos_weight=pos_weight)
+    losses = _bce_with_logits(input, target) if pos_weight is None else _bce_with_logits(input, target, pos_weight)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def _same_shape(name: str, input: Any, target: Any) -> tuple[Any, Any]:
+    if shape_of(target) != shape_of(input):
         raise ShapeError(
-            f"binary_cross_entropy_with_logits with an input of shape {shape} expects a target of that shape, received "
-            f"{tuple(raw(target).shape)}"
+            f"{name} with an input of shape {shape_of(input)} expects a target of that shape, received "
+            f"{shape_of(target)}"
         )
-    _check_factors(shape, weight=weight, pos_weight=pos_weight)
-    if wrap(raw(target)).dtype.kind not in "fc":
-        target = ops.astype(target, raw(input).dtype)
-    losses = _bce(input, target) if pos_weight is None else _bce(input, target, pos_weight)
-    return _reduce(losses if weight is None else losses * weight, reduction)
-
-
-def _check_factors(shape: tuple[int, ...], **factors: Any) -> None:
-    wrong = []
-    for name, factor in factors.items():
-        if factor is not None:
-            received = tuple(raw(factor).shape)
-            try:
-                fits = np.broadcast_shapes(received, shape) == shape
-            except ValueError:
-                fits = False
-            wrong += [] if fits else [f"a {name} that broadcasts to it is expected, received shape {received}"]
-    if wrong:
-        raise ShapeError(f"binary_cross_entropy_with_logits with an input of shape {shape}: {'; '.join(wrong)}")
+    return of_one_dtype(input, target)

@@ -1,21 +1,54 @@
-"""Pooling as torch.nn.functional has it."""
+"""Pooling over sliding windows, as torch.nn.functional has it: the maximum, the mean or the power sum of each.
+
+Each function is for inputs with the number of spatial axes in its name; `max_pool2d` and its neighbours say what all
+of them do.
+"""
 
 from __future__ import annotations
 
+from math import inf, prod
 from typing import Any
 
-import numpy as np
-
-from ...errors import ShapeError
 from ...ops import ops
 from ...rules import primitives
-from ...rules.windows import Pairs, Sizes, output_size
 from ...tensor import Tensor, raw, wrap
-from .conv import Size, per_axis
+from .conv import Size
+from .pooling_windows import batched, check_divisor, counts, divisors, geometry, sizes, unbatched, windows
 
-__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "max_pool2d"]
+__all__ = [
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "max_pool3d",
+    "max_pool3d_with_indices",
+]
 
-_max_pool, _max_pool_positions, _sum_pool = (primitives[n] for n in ("max_pool", "max_pool_positions", "sum_pool"))
+_max_pool, _max_pool_positions, _sum_pool, _power = (
+    primitives[n] for n in ("max_pool", "max_pool_positions", "sum_pool", "window_power")
+)
+
+
+# ----------------------------------------------------------------------------------------------------- maxima
+
+
+def max_pool1d(
+    input: Any,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest element of each window of (N, C, L) or (C, L). See `max_pool2d`."""
+    return _largest(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
@@ -34,24 +67,106 @@ def max_pool2d(
         kernel_size, stride, padding, dilation: an integer or one per axis; stride None means kernel_size. The
             padding counts as -inf.
         ceil_mode: whether a last window that overhangs the padded input counts, if it begins inside.
-        return_indices: also return where each maximum lies in the flattened H x W plane, as int64.
+        return_indices: also return where each maximum lies in the flattened spatial axes, as int64.
 
     The derivative goes to the first largest element of a window, in row-major order. A NaN in a window is its
     maximum.
 
     Raises:
         ShapeError: the input has another number of axes, or is smaller than the window.
-        ValueError: an argument has a value that no pooling has.
+        TypeError, ValueError: an argument has a value that no pooling has.
     """
-    size, stride, pads = geometry(kernel_size, stride, padding)
-    dilation = per_axis(dilation, 2, "dilation", 1)
-    batch, single = _batch("max_pool2d", input)
-    pairs = _windows("max_pool2d", raw(batch).shape[2:], size, stride, pads, dilation, ceil_mode)
+    return _largest(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(
+    input: Any,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest element of each window of (N, C, D, H, W) or (C, D, H, W). See `max_pool2d`."""
+    return _largest(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool1d_with_indices(
+    input: Any,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`max_pool1d` with return_indices=True, whatever `return_indices` says."""
+    y, indices = _largest(1, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+    return y, indices
+
+
+def max_pool2d_with_indices(
+    input: Any,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`max_pool2d` with return_indices=True, whatever `return_indices` says."""
+    y, indices = _largest(2, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+    return y, indices
+
+
+def max_pool3d_with_indices(
+    input: Any,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`max_pool3d` with return_indices=True, whatever `return_indices` says."""
+    y, indices = _largest(3, input, kernel_size, stride, padding, dilation, ceil_mode, True)
+    return y, indices
+
+
+def _largest(
+    axes: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> Any:
+    name = f"max_pool{axes}d"
+    size, stride, pads = geometry(axes, kernel_size, stride, padding)
+    dilation = sizes(dilation, axes, "dilation", 1)
+    batch, single = batched(name, axes, input)
+    pairs = windows(name, raw(batch).shape[2:], size, stride, pads, dilation, ceil_mode)
     how = {"size": size, "stride": stride, "padding": pairs, "dilation": dilation}
-    y = _max_pool(batch, **how)
-    if not return_indices:
-        return _unbatch(y, single)
-    return _unbatch(y, single), _unbatch(_max_pool_positions(batch, **how), single)
+    y = unbatched(_max_pool(batch, **how), single)
+    return (y, unbatched(_max_pool_positions(batch, **how), single)) if return_indices else y
+
+
+# ------------------------------------------------------------------------------------------------------ means
+
+
+def avg_pool1d(
+    input: Any,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of each window of (N, C, L) or (C, L). See `avg_pool2d`."""
+    return _mean(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
 def avg_pool2d(
@@ -63,7 +178,7 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """The mean of each window.
+    """The mean of each window; of whole numbers rounded towards 0.
 
     Args:
         input: (N, C, H, W) or (C, H, W).
@@ -73,129 +188,98 @@ def avg_pool2d(
 
     Raises:
         ShapeError: the input has another number of axes, or is smaller than the window.
-        ValueError: an argument has a value that no pooling has.
+        TypeError, ValueError: an argument has a value that no pooling has.
     """
-    size, stride, pads = geometry(kernel_size, stride, padding)
-    if divisor_override == 0:
-        raise ValueError("divisor_override must not be 0")
-    batch, single = _batch("avg_pool2d", input)
+    return _mean(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    input: Any,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window of (N, C, D, H, W) or (C, D, H, W). See `avg_pool2d`."""
+    return _mean(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def _mean(
+    axes: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Tensor:
+    name = f"avg_pool{axes}d"
+    size, stride, pads = geometry(axes, kernel_size, stride, padding)
+    check_divisor(divisor_override)
+    batch, single = batched(name, axes, input)
     spatial = tuple(raw(batch).shape[2:])
-    pairs = _windows("avg_pool2d", spatial, size, stride, pads, (1, 1), ceil_mode)
+    pairs = windows(name, spatial, size, stride, pads, (1,) * axes, ceil_mode)
     total = _sum_pool(batch, size=size, stride=stride, padding=pairs)
     divisor: Any = divisor_override
     if divisor is None:
-        counts = [
-            _counts(n, o, k, s, p, count_include_pad)
-            for n, o, k, s, p in zip(spatial, total.shape[2:], size, stride, pads, strict=True)
-        ]
-        if all(c == size[i] for i in (0, 1) for c in counts[i]):
-            divisor = size[0] * size[1]
-        else:
-            divisor = ops.asarray(
-                [[a * b for b in counts[1]] for a in counts[0]], dtype=total.dtype, device=total.device
-            )
-    return _unbatch(total / divisor, single)
+        geometries = zip(spatial, total.shape[2:], size, stride, pads, strict=True)
+        divisor = divisors([counts(*g, count_include_pad) for g in geometries], like=total)
+    return unbatched(_divided(total, divisor), single)
 
 
-def adaptive_avg_pool2d(input: Any, output_size: int | tuple[int | None, int | None] | None) -> Tensor:
-    """Means over windows that divide the input evenly into `output_size`.
+def _divided(total: Tensor, divisor: Any) -> Tensor:
+    if total.dtype.kind not in "iu":
+        return total / divisor
+    return ops.where((total < 0) != (divisor < 0), -(-total // divisor), total // divisor)
 
-    Window i of o over n elements goes from floor(i n / o) to ceil((i + 1) n / o).
+
+# ------------------------------------------------------------------------------------------------- power sums
+
+
+def lp_pool1d(
+    input: Any, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window of (N, C, L) or (C, L). See `lp_pool2d`."""
+    return _norm(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(
+    input: Any, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """sum(x**p)**(1 / p) over each window, with p = `norm_type`; for p = inf the largest magnitude.
+
+    It is no magnitude that is raised to p: an odd p gives NaN where the sum is negative. A last window that overhangs
+    the input, with `ceil_mode`, counts as if it had as many elements as the others, with their mean. The derivative
+    is 0 where the sum is.
 
     Args:
         input: (N, C, H, W) or (C, H, W).
-        output_size: an integer, or one per axis; None keeps the input's size.
+        kernel_size, stride, ceil_mode: as for `max_pool2d`.
 
     Raises:
-        ShapeError: the input has another number of axes.
+        ShapeError: the input has another number of axes, or is smaller than the window.
+        TypeError, ValueError: an argument has a value that no pooling has.
     """
-    wanted = adaptive_sizes(output_size)
-    batch, single = _batch("adaptive_avg_pool2d", input)
-    n, c, *spatial = raw(batch).shape
-    outputs = [size if o is None else o for o, size in zip(wanted, spatial, strict=True)]
-    if all(size and size % o == 0 for o, size in zip(outputs, spatial, strict=True)):
-        (h, w), (oh, ow) = spatial, outputs
-        if (oh, ow) == (1, 1):
-            return _unbatch(ops.mean(batch, axis=(2, 3), keepdims=True), single)
-        parts = ops.reshape(batch, (n, c, oh, h // oh, ow, w // ow))
-        return _unbatch(ops.mean(parts, axis=(3, 5)), single)
-    left, right = (_averaging(batch, size, o) for o, size in zip(outputs, spatial, strict=True))
-    return _unbatch(ops.matmul(left, ops.matmul(batch, ops.matrix_transpose(right))), single)
+    return _norm(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def adaptive_sizes(output_size: Any) -> tuple[int | None, int | None]:
-    """`output_size`, an integer, None or one of these per axis, as a tuple.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    wanted = tuple(output_size) if isinstance(output_size, tuple | list) else (output_size,) * 2
-    if len(wanted) != 2 or not all(o is None or (isinstance(o, int) and o > 0) for o in wanted):
-        raise ValueError(f"output_size must be a positive integer, None, or two of these; received {output_size!r}")
-    return wanted
+def lp_pool3d(
+    input: Any, norm_type: float, kernel_size: Size, stride: Size | None = None, ceil_mode: bool = False
+) -> Tensor:
+    """The p-norm of each window of (N, C, D, H, W) or (C, D, H, W). See `lp_pool2d`."""
+    return _norm(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def _averaging(x: Any, n: int, outputs: int) -> Tensor:
-    """The matrix (outputs, n) whose product takes the mean over each of `outputs` windows."""
-    rows = np.zeros((outputs, n))
-    for i in range(outputs):
-        start, stop = i * n // outputs, -(-(i + 1) * n // outputs)
-        rows[i, start:stop] = 1 / (stop - start)
-    place = wrap(raw(x))
-    return ops.asarray(rows.tolist(), dtype=place.dtype, device=place.device)
-
-
-def geometry(kernel_size: Any, stride: Any, padding: Any) -> tuple[Sizes, Sizes, Sizes]:
-    """The window's size, stride and padding, each with an entry per axis.
-
-    Raises:
-        TypeError, ValueError: they are not what a pooling takes.
-    """
-    size = per_axis(kernel_size, 2, "kernel_size", 1)
-    stride = size if stride is None else per_axis(stride, 2, "stride", 1)
-    pads = per_axis(padding, 2, "padding", 0)
-    if any(2 * p > k for p, k in zip(pads, size, strict=True)):
-        raise ValueError(f"padding can be at most half of kernel_size; received padding {pads}, kernel_size {size}")
-    return size, stride, pads
-
-
-def _batch(name: str, input: Any) -> tuple[Any, bool]:
-    """The input with a batch axis, and whether it had none."""
-    shape = tuple(raw(input).shape)
-    if len(shape) not in (3, 4):
-        raise ShapeError(f"{name} needs an input (N, C, H, W) or (C, H, W), received shape {shape}")
-    return (ops.expand_dims(input, axis=0), True) if len(shape) == 3 else (input, False)
-
-
-def _unbatch(y: Tensor, single: bool) -> Tensor:
-    return ops.squeeze(y, axis=0) if single else y
-
-
-def _windows(
-    name: str, spatial: Any, size: Sizes, stride: Sizes, pads: Sizes, dilation: Sizes, ceil_mode: bool
-) -> Pairs:
-    """The padding before and after each axis that makes room for exactly the windows that count."""
-    spatial = tuple(spatial)
-    pairs = []
-    for n, k, s, p, d in zip(spatial, size, stride, pads, dilation, strict=True):
-        room = n + 2 * p - d * (k - 1) - 1
-        outputs = (-(-room // s) if ceil_mode else room // s) + 1
-        if ceil_mode and (outputs - 1) * s >= n + p:
-            outputs -= 1  # the last window would begin in the padding after the input
-        pairs.append((p, max(p, (outputs - 1) * s + d * (k - 1) + 1 - n - p)))
-    padded = tuple(pairs)
-    if min(output_size(spatial, size, stride, padded, dilation)) < 1:
-        raise ShapeError(
-            f"{name} with kernel_size {size}, dilation {dilation} and padding {pads} needs a larger input, "
-            f"received H x W = {spatial}"
-        )
-    return padded
-
-
-def _counts(n: int, outputs: int, k: int, s: int, p: int, include_pad: bool) -> list[int]:
-    """How many elements each window along one axis has; what overhangs the padding never counts."""
-    counts = []
-    for start in (i * s - p for i in range(outputs)):
-        stop = min(start + k, n + p)
-        counts.append(stop - start if include_pad else min(stop, n) - max(start, 0))
-    return counts
+def _norm(axes: int, input: Any, p: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Tensor:
+    if p == 0:
+        raise ValueError("norm_type must not be 0")
+    if p in (inf, -inf):
+        sign = 1 if p > 0 else -1
+        return sign * _largest(axes, sign * ops.abs(input), kernel_size, stride, 0, 1, ceil_mode, False)
+    powers = input**p if wrap(raw(input)).dtype.kind in "iu" else _power(input, exponent=p)
+    mean = _mean(axes, powers, kernel_size, stride, 0, ceil_mode, True, None)
+    mean = ops.where(mean == 0, 0, mean)  # which has no derivative at 0, where that of the root is infinite
+    return (mean * prod(sizes(kernel_size, axes, "kernel_size", 1))) ** (1 / p)

@@ -11,7 +11,7 @@ from ...errors import GradientError
 from ...ops import ops
 from ...tensor import Tensor, wrap
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "get_total_norm"]
+__all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
 
 @no_grad()
@@ -65,10 +65,33 @@ def clip_grad_norm_(
     """
     grads = _gradients(parameters)
     total = get_total_norm([g for _, g in grads], norm_type, error_if_nonfinite)
-    factor = ops.clip(float(max_norm) / (total + 1e-6), None, 1.0)
+    _scale(grads, max_norm, total)
+    return total
+
+
+def clip_grad_norm(
+    parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """`clip_grad_norm_` under its former name."""
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite)
+
+
+@no_grad()
+def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor) -> None:
+    """Scale the gradients by max_norm / total_norm where that is below 1: what follows `get_total_norm`.
+
+    Args:
+        parameters: a Tensor or an iterable of them; those without a gradient are passed over.
+        max_norm: the largest norm allowed.
+        total_norm: the norm that the gradients have, 0-d.
+    """
+    _scale(_gradients(parameters), max_norm, total_norm)
+
+
+def _scale(grads: list[tuple[Tensor, Tensor]], max_norm: float, total_norm: Tensor) -> None:
+    factor = ops.clip(float(max_norm) / (total_norm + 1e-6), None, 1.0)
     for p, g in grads:
         p.grad = g * ops.astype(factor.to_device(g.device), g.dtype, copy=False)
-    return total
 
 
 @no_grad()
