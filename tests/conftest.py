@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help='run every N-th case of each parametrized test, or with "N of a file" of each file, for engines that '
         "compile each shape anew",
     )
+    parser.addoption("--every-sample", action="store_true", help="all samples of torch's databases, not one of each")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,6 +50,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_report_header(config: pytest.Config) -> str:
     device = pm.current_device()
     return f"polymod {pm.__version__} on {device} ({device.backend.name} {device.backend.version})"
+
+
+@pytest.fixture
+def every_sample(request: pytest.FixtureRequest) -> bool:
+    """Whether all samples of torch's databases are wanted."""
+    return bool(request.config.getoption("--every-sample"))
 
 
 @pytest.fixture

@@ -8,13 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from samples import Sample, complex_table, table
 
 import polymod as pm
-from polymod.autograd.families import Elementwise
 from polymod.autograd.primitive import Constant
 from polymod.rules import primitives
 
@@ -304,144 +300,6 @@ def test_integers_and_booleans_carry_no_gradient():
     np.testing.assert_array_equal(pm.to_numpy(g), [0, 0, 2])
     with pytest.raises(pm.GradientError, match="int64"):
         pm.tensor([1, 2], requires_grad=True)
-
-
-# ---------------------------------------------------------------------------- shapes, axes and keys of every kind
-
-few = settings(max_examples=2 if compiling else 15, deadline=None, derandomize=True, database=None)
-seeds = st.integers(0, 2**32 - 1)
-shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
-
-
-@few
-@given(hnp.mutually_broadcastable_shapes(num_shapes=2, min_side=0, max_dims=3, max_side=3), seeds, st.data())
-def test_broadcasting(shapes: Any, seed: int, data: st.DataObject):
-    rng = np.random.default_rng(seed)
-    a, b = (rng.uniform(0.5, 2, s) for s in shapes.input_shapes)
-    name = data.draw(st.sampled_from(["add", "multiply", "divide", "pow", "logaddexp"]))
-    check(name, Sample((a, b)), rng)
-
-
-# pairs whose kinks depend on both: they keep the values that their samples put together
-PAIRED = {"maximum", "minimum", "remainder", "floor_divide", "nextafter", "copysign"}
-elementwise = sorted(
-    name
-    for name, p in primitives.items()
-    if isinstance(p, Elementwise) and all(isinstance(x, np.ndarray) for x in table[name][0].inputs)
-)
-
-
-@pytest.mark.parametrize("name", elementwise)
-def test_elementwise_rules_at_any_shapes(name: str):
-    """Values of the first sample, drawn anew, in shapes that broadcast against each other; 0-d and empty ones too."""
-    sample = table[name][0]
-    count = len(sample.inputs)
-
-    @settings(max_examples=1 if compiling else 4, deadline=None, derandomize=True, database=None)
-    @given(hnp.mutually_broadcastable_shapes(num_shapes=count, min_side=0, max_dims=3, max_side=3), seeds)
-    def at_any_shapes(shapes: Any, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        whole = np.broadcast_arrays(*sample.inputs)
-        if name in PAIRED:
-            where = rng.integers(whole[0].size, size=shapes.result_shape)
-            inputs = [np.asarray(x.reshape(-1)[where]) for x in whole]
-        else:
-            inputs = [
-                np.asarray(rng.choice(x.reshape(-1), size=s))
-                for x, s in zip(sample.inputs, shapes.input_shapes, strict=True)
-            ]
-        check(name, Sample(tuple(inputs), sample.attrs, sample.constant, sample.call), rng)
-
-    at_any_shapes()
-
-
-@few
-@given(hnp.mutually_broadcastable_shapes(num_shapes=3, min_side=0, max_dims=3, max_side=3), seeds)
-def test_where_of_any_shapes(shapes: Any, seed: int):
-    rng = np.random.default_rng(seed)
-    c, a, b = (rng.normal(size=s) for s in shapes.input_shapes)
-    check("where", Sample((np.asarray(c > 0), a, b)), rng)
-
-
-@few
-@given(shapes, seeds, st.booleans(), st.data())
-def test_reductions_over_any_axes(shape: tuple, seed: int, keepdims: bool, data: st.DataObject):
-    rng = np.random.default_rng(seed)
-    name = data.draw(st.sampled_from(["sum", "mean", "prod", "max", "min", "logsumexp"]))
-    axes = (
-        st.lists(st.integers(-len(shape), len(shape) - 1), unique_by=lambda a: a % len(shape)) if shape else st.just([])
-    )
-    axis = data.draw(
-        st.one_of(st.none(), axes.map(tuple), st.integers(-len(shape), len(shape) - 1) if shape else st.none())
-    )
-    reduced = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    count = math.prod(shape[a] for a in reduced)
-    if count == 0 and name not in ("sum", "prod"):
-        return  # the mean or the largest of nothing
-    x = np.asarray(rng.permutation(math.prod(shape)) * 0.1 + 0.5).reshape(shape)
-    f = getattr(pm, name)
-    assert f(pm.tensor(x), axis=axis, keepdims=keepdims).shape == np.sum(x, axis=axis, keepdims=keepdims).shape
-    check(name, Sample((x,), {"axis": axis, "keepdims": keepdims}, call=f), rng)
-
-
-@few
-@given(st.integers(1, 3), st.integers(0, 3), st.integers(1, 3), seeds, st.data())
-def test_products_of_any_matrices(n: int, k: int, m: int, seed: int, data: st.DataObject):
-    rng = np.random.default_rng(seed)
-    batch = data.draw(hnp.mutually_broadcastable_shapes(num_shapes=2, min_dims=0, max_dims=2, min_side=1, max_side=2))
-    left, right = data.draw(st.sampled_from([((n, k), (k, m)), ((k,), (k, m)), ((n, k), (k,)), ((k,), (k,))]))
-    a = (*batch.input_shapes[0], *left) if len(left) == 2 else left
-    b = (*batch.input_shapes[1], *right) if len(right) == 2 else right
-    check("matmul", Sample((rng.normal(size=a), rng.normal(size=b))), rng)
-
-
-@few
-@given(hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4), seeds, st.data())
-def test_keys_of_every_kind(shape: tuple, seed: int, data: st.DataObject):
-    rng = np.random.default_rng(seed)
-    key = data.draw(
-        st.one_of(
-            hnp.basic_indices(shape, allow_newaxis=True),
-            hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3)),
-            hnp.arrays(bool, shape),
-            st.integers(0, shape[0] - 1).map(lambda n: (np.arange(shape[0]) != n, ...)),
-        )
-    )
-    x = rng.normal(size=shape)
-
-    def read(t: pm.Tensor) -> pm.Tensor:
-        return t[here(key)]
-
-    def write(t: pm.Tensor, v: pm.Tensor) -> pm.Tensor:
-        t = t.copy()
-        t[here(key)] = v
-        return t
-
-    np.testing.assert_array_equal(pm.to_numpy(read(pm.tensor(x))), x[key])
-    check("index", Sample((x,), call=read), rng)
-    if not isinstance(key, tuple) or not any(isinstance(k, np.ndarray) and k.dtype != bool for k in key):
-        check("index_set", Sample((x, rng.normal(size=x[key].shape)), call=write), rng)  # which duplicate wins is open
-
-
-@few
-@given(shapes, seeds, st.data())
-def test_rearrangements(shape: tuple, seed: int, data: st.DataObject):
-    rng = np.random.default_rng(seed)
-    x = np.asarray(rng.normal(size=shape))
-    y = np.asarray(rng.normal(size=shape))
-    order = tuple(data.draw(st.permutations(range(len(shape)))))
-    axis = data.draw(st.integers(-len(shape), len(shape) - 1)) if shape else None
-    check("permute_dims", Sample((x,), call=lambda t: pm.permute_dims(t, order)), rng, second=False)
-    check("reshape", Sample((x,), call=lambda t: pm.reshape(t, (x.size,))), rng, second=False)
-    check("broadcast_to", Sample((x,), call=lambda t: pm.broadcast_to(t, (2, *shape))), rng, second=False)
-    check("flip", Sample((x,), call=lambda t: pm.flip(t, axis=axis)), rng, second=False)
-    check("roll", Sample((x,), call=lambda t: pm.roll(t, 2, axis=axis)), rng, second=False)
-    if axis is not None:
-        check("cumulative_sum", Sample((x,), call=lambda t: pm.cumulative_sum(t, axis=axis)), rng, second=False)
-        check("join", Sample((x, y), call=lambda a, b: pm.concat([a, b], axis=axis)), rng, second=False)
-        check("take", Sample((x,), call=lambda t: pm.repeat(t, 2, axis=axis)), rng, second=False)
-    check("pile", Sample((x, y), call=lambda a, b: pm.stack([a, b], axis=-1)), rng, second=False)
-    check("broadcast_to", Sample((x,), call=lambda t: pm.tile(t, (2, 1, 2, 1))), rng, second=False)
 
 
 # ------------------------------------------------------------------------------------------------- kinks and poles
