@@ -377,3 +377,55 @@ def test_second_derivative_of_a_layer(rng: np.random.Generator):
     e2 = torch.autograd.grad((e * e).sum(), [t, *theirs.parameters()])
     for a, b in zip(g2, e2, strict=True):
         close(a, b, "float64")
+
+
+@pytest.mark.parametrize("how", ["packed", "separate", "static", "causal"])
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_the_function_as_torch(how: str, need_weights: bool, rng: np.random.Generator):
+    torch = pytest.importorskip("torch")
+    weights, biases = rng.normal(size=(12, 4)), rng.normal(size=(5, 4))
+    fixed = [rng.normal(size=(6, 5, 2)) for _ in range(2)] if how == "static" else []
+
+    def on(f: Any, *x: Any) -> Any:
+        q, k, v, w, b, *static = x
+        options: dict[str, Any] = {"need_weights": need_weights, "training": False}
+        if how == "separate":
+            parts = w[:4], w[4:8], w[8:]
+            names = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
+            options |= {"use_separate_proj_weight": True, **dict(zip(names, parts, strict=True))}
+        elif how == "static":
+            options |= {"static_k": static[0], "static_v": static[1]}
+        elif how == "causal":
+            future = np.triu(np.ones((4, 5), bool), 1)
+            make = pm.tensor if isinstance(q, pm.Tensor) else torch.tensor
+            options |= {"is_causal": True, "attn_mask": make(future)}
+        added = (None, None) if how == "static" else (b[3], b[4])
+        packed = None if how == "separate" else w
+        y = f(q, k, v, 4, 2, packed, b[:3].reshape((12,)), *added, False, 0.3, w[:4], b[0], **options)
+        return y[0] if y[1] is None else y[0].sum() * y[1]
+
+    compare(
+        lambda *x: on(F.multi_head_attention_forward, *x),
+        lambda *x: on(torch.nn.functional.multi_head_attention_forward, *x),
+        *(rng.normal(size=(n, 3, 4)) for n in (4, 5, 5)),
+        weights,
+        biases,
+        *fixed,
+        constant=(1, 2) if fixed else (),  # which are not looked at
+        second=need_weights,
+    )
+
+
+def test_errors_of_the_function():
+    q, w, b = pm.zeros((3, 2, 4)), pm.zeros((12, 4)), pm.zeros(4)
+    rest = (False, 0.0, w[:4], b)
+    for args, kwargs, message in (
+        ((q, q, q, 4, 3, w, None, None, None, *rest), {}, "must divide the width 4, received 3"),
+        ((q, q, q, 4, 2, None, None, None, None, *rest), {}, "give in_proj_weight"),
+        ((q, q, q, 4, 2, w, None, b, None, *rest), {}, "belong together"),
+        ((q, q, q, 4, 2, w, None, b, b, *rest), {"static_k": q}, "can't be added"),
+        ((q, q, q, 4, 2, w, None, None, None, *rest), {"static_k": q}, r"static_k of shape \(4, S, 2\)"),
+        ((q, q, q, 6, 2, w, None, None, None, *rest), {}, r"\(length, N, 6\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            F.multi_head_attention_forward(*args, **kwargs)

@@ -16,6 +16,7 @@ database = pytest.importorskip("torch_database", exc_type=ImportError)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 kinds = "value", "vjp", "gradgrad", "jvp"
+first_order = ("chunked", "chunked_none")  # torch's second derivative of these is 0, which its documentation says
 LARGE = 1000  # elements of a sample that is left out
 left_out = "_copy", "_with_dtype", "slice_scatter"  # the same function once more; large samples only
 operators = {n: o for n, o in database.operators().items() if not n.endswith(left_out) and "unsafe" not in n}
@@ -43,7 +44,7 @@ def check(name: str, every_sample: bool) -> None:
         if dtype in operators[name].dtypes and (every_sample or not compared):
             calls = list(database.calls(operators[name], name, dtype))
             if not every_sample:
-                calls = [c for c in calls[:8] if sum(x.size for x in c.primals) <= LARGE][::-1]
+                calls = [c for c in calls[:8] if sum(x.size for x in c.primals) <= LARGE][::-1] or calls[:1]
             for call in islice(expressible(calls), None if every_sample else 1):
                 compared |= set(agree(call))
     assert "value" in compared
@@ -63,7 +64,9 @@ def expressible(calls: Any) -> Any:
 
 def agree(call: Any) -> list[str]:
     """Compare by kind; returns the kinds that torch has an answer for."""
-    expected, asked = database.by_torch(call, np.random.default_rng(1), kinds)
+    wanted = kinds[:2] if call.name.endswith(first_order) else kinds
+    expected, asked = database.by_torch(call, np.random.default_rng(1), wanted)
+    expected = {kind: arrays for kind, arrays in expected.items() if kind in wanted}
     if "vjp" in expected:
         found = database.by_polymod(call, asked, kinds)
     else:

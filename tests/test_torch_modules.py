@@ -41,6 +41,8 @@ def test_as_torch(name: str, training: bool, every_sample: bool):
         expected, asked = database.by_torch(call, np.random.default_rng(1), kinds)
         if name in WRONG:
             expected = {"value": expected["value"]}
+        if call.made_with("options"):  # torch's second derivative of a loss in chunks is 0, as its documentation says
+            expected = {kind: expected[kind] for kind in ("value", "vjp")}
         if "vjp" in expected:
             found = database.by_polymod(call, asked, kinds)
         else:

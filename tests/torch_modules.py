@@ -91,11 +91,12 @@ class ModuleCall(Call):
 
     def __init__(self, info: ModuleInfo, sample: ModuleInput, dtype: torch.dtype, training: bool) -> None:
         made, called = sample.constructor_input, sample.forward_input
+        self.constructed = made.kwargs
         torch.manual_seed(3)
         takes_dtype = "dtype" in info.module_cls.__init__.__annotations__ or "dtype" in signature_of(info.module_cls)
         placed = {"dtype": dtype} if takes_dtype and "dtype" not in made.kwargs else {}
         self.theirs = info.module_cls(*made.args, **made.kwargs, **placed).to(dtype).train(training)
-        keywords = {k: here(v) for k, v in (made.kwargs | placed).items()}
+        keywords = {k: here(v) for k, v in (made.kwargs | placed).items() if k != "device"}
         self.ours = getattr(pm.nn, info.module_cls.__name__)(*map(here, made.args), **keywords).train(training)
         self.started = {k: v.clone() for k, v in self.theirs.state_dict().items()} if not info.is_lazy else {}
         if info.is_lazy:
@@ -107,6 +108,10 @@ class ModuleCall(Call):
         self.tracked = [*self.tracked, *self.theirs.parameters()]
         self.primals += [p.numpy(force=True).copy() for p in self.theirs.parameters()]
         self.buffers = {n: b.clone() for n, b in self.theirs.named_buffers()}
+
+    def made_with(self, name: str) -> bool:
+        """Whether the constructor was given a keyword, other than None."""
+        return self.constructed.get(name) is not None
 
     def take_state(self) -> None:
         """Give our module the state of torch's."""

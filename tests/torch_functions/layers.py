@@ -95,4 +95,5 @@ def attention(*args: Any, dropout_p: float = 0.0, **how: Any) -> Any:
 
 adapters[PREFIX + "embedding"] = lambda weight, index, **how: F.embedding(index, weight, **how)
 adapters[PREFIX + "embedding_bag"] = lambda weight, index, **how: F.embedding_bag(index, weight, **how)
-del adapters[PREFIX + "rrelu"], adapters[PREFIX + "batch_norm_without_cudnn"]  # drawn slopes only; no samples
+for _name in ("rrelu", "multi_head_attention_forward", "batch_norm_without_cudnn"):
+    del adapters[PREFIX + _name]  # all samples draw random numbers; the last has none

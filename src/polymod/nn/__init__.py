@@ -12,6 +12,7 @@ from .containers import *
 from .conv import *
 from .cross_entropy import *
 from .ctc import *
+from .data_parallel import *
 from .distance import *
 from .dropout import *
 from .embedding import *

@@ -79,11 +79,12 @@ class _AnyConv(Module):
             self.reset_parameters()
 
     def _weight_shape(self, in_channels: int) -> tuple[int, ...]:
-        raise NotImplementedError
+        """The shape of the weight for so many channels of the input."""
+        raise NotImplementedError(f"{type(self).__name__} has to say what shape its weight has")
 
     def _channels(self, weight_shape: tuple[int, ...]) -> int:
         """in_channels, as the weight has them."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has to say where its weight has the input's channels")
 
     def reset_parameters(self) -> None:
         """Draw new values: weight and bias uniform in +-1 / sqrt(fan_in), as torch does."""

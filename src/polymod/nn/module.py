@@ -335,10 +335,11 @@ class Module:
     @recursive_repr()
     def __repr__(self) -> str:
         children = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in members.own(self)[2]]
-        head = self.extra_repr()
+        own = self.extra_repr()
         if not children:
-            return f"{type(self).__name__}({head})"
-        return "\n".join([f"{type(self).__name__}({head}", *children, ")"])
+            return f"{type(self).__name__}({own})"
+        head = [f"  {line}" for line in own.splitlines()]
+        return "\n".join([f"{type(self).__name__}(", *head, *children, ")"])
 
     def output_shape(self, *input_shapes: Any) -> Any:
         """The shape (or nested shapes) of what this module gives for inputs of these shapes, without data.

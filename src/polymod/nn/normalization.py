@@ -151,8 +151,8 @@ class RMSNorm(_LastAxesNorm):
         self.eps, self.elementwise_affine = eps, elementwise_affine
         self._give_parameters(shape, elementwise_affine, False, device, dtype)
 
-    def forward(self, input: Any) -> Tensor:
-        return F.rms_norm(input, self._shape_for(input), self.weight, self.eps)
+    def forward(self, x: Any) -> Tensor:
+        return F.rms_norm(x, self._shape_for(x), self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"

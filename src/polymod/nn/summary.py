@@ -127,7 +127,8 @@ def _shapes(output: Any) -> Any:
     if isinstance(output, dict):
         return {k: _shapes(v) for k, v in output.items()}
     if isinstance(output, tuple | list):
-        return type(output)(_shapes(v) for v in output)
+        parts = [_shapes(v) for v in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
     return output
 
 

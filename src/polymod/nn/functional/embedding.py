@@ -216,8 +216,7 @@ def _largest(
         some = None if counted is None else ops.any(counted, axis=1)
     else:
         rows, some = _winners(values, indices, starts, bags, counted)
-    columns = ops.broadcast_to(ops.arange(width, dtype=rows.dtype, device=rows.device), rows.shape)
-    found = ops.index(weight, key=(rows.array, columns.array))
+    found = ops.take_along_axis(weight, rows, axis=0)
     return found if some is None else ops.where(ops.expand_dims(some, axis=-1), found, 0)
 
 

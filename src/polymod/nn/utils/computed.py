@@ -6,6 +6,7 @@ hooks, copies and pickles too, stays as it is. While the module runs, each is co
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -34,7 +35,7 @@ def cached() -> Iterator[None]:
         _during_block.reset(token)
 
 
-class Source:
+class Source(ABC):
     """How an attribute is computed.
 
     Attributes:
@@ -43,9 +44,9 @@ class Source:
 
     prefix = ""
 
+    @abstractmethod
     def compute(self, module: Any) -> Any:
         """The attribute's value."""
-        raise NotImplementedError
 
     def assign(self, module: Any, value: Any) -> None:
         """What an assignment to the attribute does."""

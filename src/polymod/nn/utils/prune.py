@@ -241,7 +241,7 @@ class _Structured(_ByAmount):
 
     def _importance(self, t: Tensor, axis: int) -> Tensor:
         """One number for each channel."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has to say what the least important channels are")
 
     def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
         if t.ndim < 2:
