@@ -29,7 +29,8 @@ modules = pytest.importorskip("torch_modules", exc_type=ImportError)
 pytestmark = pytest.mark.filterwarnings("ignore")
 entries = modules.entries()
 placed = {n: inspect.signature(e.module_cls).parameters.keys() & {"device", "dtype"} for n, e in entries.items()}
-learned = {n for n in entries if placed[n]} | {"TransformerEncoder", "TransformerDecoder"}  # that have parameters
+with_layers = {"TransformerEncoder", "TransformerDecoder"}
+learned = {n for n in entries if placed[n]} - {f"InstanceNorm{n}d" for n in (1, 2, 3)} | with_layers  # have parameters
 every_class = pytest.mark.parametrize("name", sorted(entries))
 lazy = pytest.mark.parametrize("name", sorted(n for n, entry in entries.items() if entry.is_lazy))
 
@@ -228,7 +229,7 @@ def test_tied_parameters(name: str):
 # --------------------------------------------------------------------------------------------------------- constructors
 
 
-@every_class
+@pytest.mark.parametrize("name", sorted(entries))
 @pytest.mark.any_engine
 def test_text(name: str):
     """repr is torch's. Torch's attention projects by a subclass of Linear that marks it for quantization."""
@@ -257,6 +258,15 @@ def test_arguments(name: str):
         (getattr(nn, name), entries[name].module_cls),
         (getattr(nn, name).forward, entries[name].module_cls.forward),
     ):
+        assert_takes(ours, theirs)
+
+
+@pytest.mark.any_engine
+@pytest.mark.parametrize("name", sorted(n for n in vars(nn.functional) if hasattr(torch.nn.functional, n)))
+def test_arguments_of_functions(name: str):
+    """The same for functions, where torch's are written in Python and say what they take."""
+    ours, theirs = getattr(nn.functional, name), getattr(torch.nn.functional, name)
+    if inspect.isfunction(theirs) and list(inspect.signature(theirs).parameters)[-2:] != ["args", "kwargs"]:
         assert_takes(ours, theirs)
 
 
@@ -301,3 +311,44 @@ def test_before_the_first_call(name: str):
     result(called_first, called)
     assert {k: v.shape for k, v in called_first.state_dict().items()} == {k: v.shape for k, v in state.items()}
     assert repr(called_first) == repr(call.theirs)
+
+
+# ---------------------------------------------------------------------------------- containers, bases and other names
+
+others: dict[str, Callable[[Any], Any]] = {
+    "Sequential": lambda nn: nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.ReLU(), nn.BatchNorm1d(3))),
+    "ModuleList": lambda nn: nn.ModuleList([nn.Linear(2, 3), nn.ModuleList([nn.ReLU()]), nn.ModuleList()]),
+    "ModuleDict": lambda nn: nn.ModuleDict({"a": nn.Linear(2, 3), "b": nn.ModuleDict({"c": nn.PReLU()})}),
+    "SyncBatchNorm": lambda nn: nn.SyncBatchNorm(3),
+    "RNNBase": lambda nn: nn.RNNBase("GRU", 2, 3, num_layers=2),
+    "RNNCellBase": lambda nn: nn.RNNCellBase(2, 3, True, num_chunks=4),
+    "DataParallel": lambda nn: nn.DataParallel(nn.Linear(2, 3)),
+    "NLLLoss2d": lambda nn: nn.NLLLoss2d(),
+    "ParameterList": lambda nn: nn.ParameterList([nn.Parameter(x) for x in ones(nn, 2)]),
+    "ParameterDict": lambda nn: nn.ParameterDict({"a": nn.Parameter(ones(nn, 1)[0])}),
+}
+
+
+def ones(namespace: Any, count: int) -> list[Any]:
+    library = torch if namespace is torch.nn else pm
+    return [library.ones(3) for _ in range(count)]
+
+
+@pytest.mark.any_engine
+def test_every_class_is_here():
+    kinds = {n for n, k in vars(nn).items() if isinstance(k, type) and issubclass(k, nn.Module)}
+    assert kinds - {"Module", "Lambda", "Dense"} == entries.keys() | (others.keys() & kinds)
+
+
+@pytest.mark.parametrize("name", others)
+def test_others(name: str):
+    """Keys, text, copies and modes of the classes that are no layers by themselves."""
+    ours, theirs = others[name](nn), others[name](torch.nn)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    if not name.startswith("Parameter"):  # what parameters look like is the engine's
+        assert repr(ours) == repr(theirs)
+    for twin in (copy.deepcopy(ours), pickled(ours)):
+        assert_same_state(state_of(twin), state_of(ours))
+        assert not {id(p) for p in twin.parameters()} & {id(p) for p in ours.parameters()}
+        assert {m.training for m in twin.eval().modules()} == {False}
+    assert {m.training for m in ours.modules()} == {True}

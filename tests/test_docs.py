@@ -24,3 +24,9 @@ def test_code_runs(page: Path) -> None:
         pytest.skip(f"{page.name} uses SciPy, which is not installed")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_table_of_torchs_names_is_current() -> None:
+    """docs/torch_nn.md is what its tool writes: with torch's names, or where it is not installed with the page's."""
+    done = subprocess.run([sys.executable, ROOT / "tools" / "torch_names.py"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from samples import Sample
 from test_linalg import complex_numbers, normal, same_numbers_every_time  # noqa: F401 a fixture
-from test_rules import check, check_against_torch, compiling
+from test_rules import check, check_against_torch
 
 import polymod as pm
 from polymod import fft
@@ -21,7 +22,7 @@ one_axis = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"]
 several = ["fftn", "ifftn", "rfftn", "irfftn"]
 of_real = ("rfft", "ihfft", "rfftn")
 norms = ["backward", "ortho", "forward"]
-few = settings(max_examples=2 if compiling else 25, deadline=None, derandomize=True, database=None)
+few = examples(25, 2)
 
 
 def numbers(name: str, *shape: int) -> np.ndarray:

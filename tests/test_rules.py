@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import compiling
 from samples import Sample, complex_table, table
 
 import polymod as pm
@@ -16,7 +17,6 @@ from polymod.rules import primitives
 
 cases = [(name, i) for name, samples in table.items() for i in range(len(samples))]
 complex_cases = [(name, i) for name, samples in complex_table.items() for i in range(len(samples))]
-compiling = pm.current_device().backend.name in ("jax", "cupy")  # engines that compile a kernel per shape or dtype
 brief_cases = [(name, i) for name, i in cases if i == 0 or not compiling]
 each_sample = pytest.mark.parametrize(("name", "i"), cases, ids=[f"{n}-{i}" for n, i in cases])
 sample_in_brief = pytest.mark.parametrize(("name", "i"), brief_cases, ids=[f"{n}-{i}" for n, i in brief_cases])

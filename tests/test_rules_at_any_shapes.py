@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from samples import Sample, table
 from samples.decompositions import complete_qr, plain_eig, plain_eigh, plain_full_svd, plain_svd
-from test_rules import check, compiling, here
+from test_rules import check, here
 
 import polymod as pm
 import polymod.nn.functional as F
 from polymod.autograd.families import Elementwise
 from polymod.rules import primitives
 
-few = settings(max_examples=2 if compiling else 15, deadline=None, derandomize=True, database=None)
+few = examples(15, 2)
 seeds = st.integers(0, 2**32 - 1)
 shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 
@@ -50,7 +51,7 @@ def test_elementwise_rules_at_any_shapes(name: str):
     sample = table[name][0]
     count = len(sample.inputs)
 
-    @settings(max_examples=1 if compiling else 4, deadline=None, derandomize=True, database=None)
+    @examples(4, 1)
     @given(hnp.mutually_broadcastable_shapes(num_shapes=count, min_side=0, max_dims=3, max_side=3), seeds)
     def at_any_shapes(shapes: Any, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -209,7 +210,7 @@ rectangular = {
 def test_decompositions_of_any_size(name: str):
     """Square or not, in batches or alone, real or complex, of one row as well."""
 
-    @settings(max_examples=1 if compiling else 4, deadline=None, derandomize=True, database=None)
+    @examples(4, 1)
     @given(hnp.array_shapes(min_dims=0, max_dims=2, min_side=1, max_side=2), st.integers(1, 4), st.data(), seeds)
     def of_any_size(batch: tuple, n: int, data: st.DataObject, seed: int) -> None:
         rng = np.random.default_rng(seed)

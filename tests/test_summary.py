@@ -30,7 +30,7 @@ def test_repr():
     assert repr(Named()) == "Named(size=3)"
     named = Named()
     named.fc = nn.ReLU()
-    assert repr(named) == "Named(size=3\n  (fc): ReLU()\n)"
+    assert repr(named) == "Named(\n  size=3\n  (fc): ReLU()\n)"
 
 
 def test_output_shape_and_summary():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Self
 
 from .module import Module
@@ -164,6 +166,15 @@ class ModuleList(_Indexed):
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         self.extend(modules or ())
+
+    def _part_texts(self) -> list[tuple[str, str]]:
+        """Equal neighbours as one, `(0-2): 3 x ReLU()`."""
+        found = []
+        for text, parts in groupby(super()._part_texts(), key=itemgetter(1)):
+            names = [name for name, _ in parts]
+            several = len(names) > 1
+            found.append((f"{names[0]}-{names[-1]}", f"{len(names)} x {text}") if several else (names[0], text))
+        return found
 
     def _check(self, value: Any) -> Any:
         if not isinstance(value, Module):

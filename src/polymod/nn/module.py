@@ -334,12 +334,16 @@ class Module:
 
     @recursive_repr()
     def __repr__(self) -> str:
-        children = [f"  ({name}): " + repr(child).replace("\n", "\n  ") for name, child in members.own(self)[2]]
+        children = [f"  ({name}): " + text.replace("\n", "\n  ") for name, text in self._part_texts()]
         own = self.extra_repr()
         if not children:
             return f"{type(self).__name__}({own})"
         head = [f"  {line}" for line in own.splitlines()]
         return "\n".join([f"{type(self).__name__}(", *head, *children, ")"])
+
+    def _part_texts(self) -> list[tuple[str, str]]:
+        """The names and texts of the parts, for `repr`."""
+        return [(name, repr(child)) for name, child in members.own(self)[2]]
 
     def output_shape(self, *input_shapes: Any) -> Any:
         """The shape (or nested shapes) of what this module gives for inputs of these shapes, without data.

@@ -35,6 +35,8 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     if size < 1:
         raise ValueError(f"size must be at least 1, received {size}")
     x = input if isinstance(input, Tensor) else wrap(input)
+    if x.size == 0:
+        return x
     squares = near(x * x, size // 2, (size - 1) // 2)
     if x.dtype.kind in "iu":
         return ops.astype(x, dtypes.default_float()) / (k + alpha * (squares // size)) ** beta

@@ -15,13 +15,16 @@ __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_
 
 
 @no_grad()
-def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
+def get_total_norm(
+    tensors: Any, norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
+) -> Tensor:
     """The norm of all `tensors` as if they were one vector, 0-d, on the device of the first.
 
     Args:
         tensors: a Tensor or an iterable of them.
         norm_type: the p of the p-norm; `math.inf` for the largest absolute value.
         error_if_nonfinite: raise where the norm is infinite or NaN, which waits for the device.
+        foreach: accepted, and not used.
 
     Raises:
         GradientError: the norm is infinite or NaN, and `error_if_nonfinite`.
@@ -51,14 +54,18 @@ def _norm(x: Tensor, p: float) -> Tensor:
 
 @no_grad()
 def clip_grad_norm_(
-    parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+    parameters: Any,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """Scale the gradients so that their norm, all taken as one vector, is at most `max_norm`.
 
     Args:
         parameters: a Tensor or an iterable of them; those without a gradient are passed over.
         max_norm: the largest norm allowed.
-        norm_type, error_if_nonfinite: see `get_total_norm`.
+        norm_type, error_if_nonfinite, foreach: see `get_total_norm`.
 
     Returns:
         The norm before scaling, a 0-d Tensor.
@@ -70,20 +77,25 @@ def clip_grad_norm_(
 
 
 def clip_grad_norm(
-    parameters: Any, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+    parameters: Any,
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
 ) -> Tensor:
     """`clip_grad_norm_` under its former name."""
     return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite)
 
 
 @no_grad()
-def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor) -> None:
+def clip_grads_with_norm_(parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None) -> None:
     """Scale the gradients by max_norm / total_norm where that is below 1: what follows `get_total_norm`.
 
     Args:
         parameters: a Tensor or an iterable of them; those without a gradient are passed over.
         max_norm: the largest norm allowed.
         total_norm: the norm that the gradients have, 0-d.
+        foreach: accepted, and not used.
     """
     _scale(_gradients(parameters), max_norm, total_norm)
 
@@ -95,12 +107,13 @@ def _scale(grads: list[tuple[Tensor, Tensor]], max_norm: float, total_norm: Tens
 
 
 @no_grad()
-def clip_grad_value_(parameters: Any, clip_value: float) -> None:
+def clip_grad_value_(parameters: Any, clip_value: float, foreach: bool | None = None) -> None:
     """Bring every element of the gradients into [-clip_value, clip_value].
 
     Args:
         parameters: a Tensor or an iterable of them; those without a gradient are passed over.
         clip_value: the bound, at least 0.
+        foreach: accepted, and not used.
     """
     bound = float(clip_value)
     for p, g in _gradients(parameters):
