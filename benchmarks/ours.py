@@ -12,13 +12,14 @@ from polymod.nn import functional as F
 
 from .harness import Run
 from .imports import importing
-from .workloads import MODELS, TREE, Problem, Workload
+from .workloads import MODELS, TREE, Problem, Workload, cotangent
 
 
 def build(workload: Workload, problem: Problem, backend: str) -> Run:
     """The contestant for `workload` with its arrays on `backend`."""
     with pm.use_backend(backend) as device:
-        run = {"train": train, "tree": tree, "operation": operation}.get(workload.kind)
+        kinds = {"train": train, "forward": layer, "layer": layer, "tree": tree, "operation": operation}
+        run = kinds.get(workload.kind)
         if run is None:
             return importing(workload, "import polymod", f"polymod.zeros(1, device={backend!r})")
         contestant = run(workload, problem)
@@ -56,6 +57,38 @@ def train(workload: Workload, problem: Problem) -> Run:
         return {"loss": loss, "loss after a step": pm.to_numpy(step()), **gradients}
 
     return Run(step, outputs)
+
+
+def layer(workload: Workload, problem: Problem) -> Run:
+    model = getattr(nn, workload.model)(**workload.arguments)
+    model.load_state_dict(problem.weights)
+    x = pm.tensor(problem.inputs["x"], requires_grad=True)
+
+    def call() -> Any:
+        y = model(x)
+        return y[0] if isinstance(y, tuple) else y
+
+    def forward() -> Any:
+        with pm.no_grad():
+            return call()
+
+    g = pm.tensor(cotangent(forward().shape))
+
+    def both() -> Any:
+        model.zero_grad()
+        x.grad = None
+        y = call()
+        y.backward(g)
+        return x.grad
+
+    def outputs() -> dict[str, Any]:
+        found = {"output": pm.to_numpy(forward())}
+        if workload.kind == "layer":
+            found["gradient of the input"] = pm.to_numpy(both())
+            found |= {f"gradient of {n}": pm.to_numpy(p.grad) for n, p in model.named_parameters()}
+        return found
+
+    return Run(both if workload.kind == "layer" else forward, outputs)
 
 
 def tree_of_modules() -> nn.Module:

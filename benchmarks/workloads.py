@@ -18,9 +18,10 @@ class Workload:
     """One thing to time.
 
     Attributes:
-        kind: "train" (forward and backward, and a step where there is an optimizer), or a kind that the
-            contestants know by name: "tree", "operation", "import".
-        model: the name of a model in `MODELS`, or what the kind is to do.
+        kind: "train" (forward and backward, and a step where there is an optimizer), "forward" or "layer" (forward,
+            or forward and backward to input and parameters, of one class that has the same name in torch.nn), or a
+            kind that the contestants know by name: "tree", "operation", "import".
+        model: the name of a model in `MODELS` or of a class, or what the kind is to do.
         loss: "sum" of the outputs, "cross_entropy" with labels, or "mse".
         optimizer: the name of the class and its options, or None.
         inputs: gives the host arrays "x" and, where the loss needs it, "y".
@@ -77,6 +78,32 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 }
 
 
+LAYER_KINDS = ("forward", "layer")
+LAYERS = (  # name, class, arguments, shape of the input
+    ("conv-64", "Conv2d", {"in_channels": 64, "out_channels": 64, "kernel_size": 3, "padding": 1}, (8, 64, 56, 56)),
+    (
+        "conv-256",
+        "Conv2d",
+        {"in_channels": 256, "out_channels": 256, "kernel_size": 3, "padding": 1},
+        (16, 256, 14, 14),
+    ),
+    (
+        "conv-depthwise",
+        "Conv2d",
+        {"in_channels": 64, "out_channels": 64, "kernel_size": 3, "padding": 1, "groups": 64},
+        (8, 64, 28, 28),
+    ),
+    ("lstm-128", "LSTM", {"input_size": 64, "hidden_size": 128}, (32, 32, 64)),
+    ("lstm-256", "LSTM", {"input_size": 256, "hidden_size": 256}, (50, 16, 256)),
+    (
+        "encoder-256",
+        "TransformerEncoderLayer",
+        {"d_model": 256, "nhead": 4, "dim_feedforward": 1024, "dropout": 0.0, "batch_first": True},
+        (8, 128, 256),
+    ),
+)
+
+
 @cache
 def _problem(name: str) -> Problem:
     workload = WORKLOADS[name]
@@ -85,7 +112,8 @@ def _problem(name: str) -> Problem:
     inputs = workload.inputs(np.random.default_rng(0))
     with pm.use_backend("numpy"):
         pm.manual_seed(0)
-        model = MODELS[workload.model](**workload.arguments)
+        make = getattr(nn, workload.model) if workload.kind in LAYER_KINDS else MODELS[workload.model]
+        model = make(**workload.arguments)
         model(pm.tensor(inputs["x"]))  # parameters of unknown size get theirs
         fresh = {k: pm.to_numpy(v) for k, v in model.state_dict().items() if "running" not in k}
         weights = {k: v for k, v in fresh.items() if "num_batches" not in k}
@@ -95,6 +123,11 @@ def _problem(name: str) -> Problem:
 def problem(workload: Workload) -> Problem:
     """The weights, from polymod's model with seed 0 on NumPy, and the data, of `workload`."""
     return _problem(workload.name)
+
+
+def cotangent(shape: tuple[int, ...]) -> np.ndarray:
+    """What the gradients of a layer's output are weighted with."""
+    return np.random.default_rng(1).standard_normal(shape, dtype=np.float32)
 
 
 def floats(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
@@ -162,6 +195,19 @@ def _all() -> list[Workload]:
             inputs=data(x=floats(8, 32, 64), y=floats(8, 32, 64)),
         )
     )
+    for name, model, options, shape in LAYERS:
+        for kind, passes in (("forward", "forward"), ("layer", "forward and backward")):
+            found.append(
+                Workload(
+                    f"{kind}-{name}",
+                    f"{model}, input {'x'.join(map(str, shape))}: {passes}",
+                    kind=kind,
+                    model=model,
+                    arguments=options,
+                    inputs=data(x=floats(*shape)),
+                    tolerance=1e-3,  # sums of up to 25,000 products
+                )
+            )
     for what in ("build", "parameters", "state_dict"):
         found.append(
             Workload(

@@ -30,7 +30,12 @@ def harness(monkeypatch):
 def test_smoke(tmp_path):
     peers = ["numpy", *(["torch"] if importlib.util.find_spec("torch") else [])]
     command = [sys.executable, "-m", "benchmarks", "--peers", ",".join(peers), "--repeat", "2", "--threads", "1"]
-    command += ["--workloads", "chimera,mlp-adam-32,narrow-16,cnn-8,operation,import", "--out", str(tmp_path)]
+    command += [
+        "--workloads",
+        "chimera,mlp-adam-32,narrow-16,cnn-8,forward-conv-d,layer-lstm-128,operation,import",
+        "--out",
+        str(tmp_path),
+    ]
     environment = {**os.environ, "OPENBLAS_CORETYPE": "Haswell"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,5 +1,5 @@
-"""Convolution of each channel by itself, and its transposes: for each position within the kernel, one product with
-all that the windows see there.
+"""Convolution of each channel by itself, and its transposes: all that the windows see at one position within the
+kernel is copied, or multiplied, at once.
 
 With stride 2 the windows see every second element at a position. The input is therefore split into phases: its even
 and its odd elements along each axis. Within a phase, all that the windows see at one position is one stretch of
@@ -63,10 +63,10 @@ class Geometry:
         self.memory = max(prod(self.size), max(start for _, start in self.positions) + self.length)
         self.kept = (slice(None), *(slice(0, o) for o in self.outputs))
 
-    def chunks(self, x: np.ndarray) -> Iterator[tuple[int, slice]]:
-        """An image and some of its channels at a time."""
+    def chunks(self, x: np.ndarray, copies: int = 1) -> Iterator[tuple[int, slice]]:
+        """An image and some of its channels at a time, fewer where so many copies of them are made."""
         n, c = x.shape[:2]
-        step = max(1, CHUNK_BYTES // (prod(self.size) * prod(self.phases) * x.itemsize))
+        step = max(1, CHUNK_BYTES // (prod(self.size) * (prod(self.phases) + copies - 1) * x.itemsize))
         for image in range(n):
             for start in range(0, c, step):
                 yield image, slice(start, min(start + step, c))
@@ -105,20 +105,18 @@ def conv(x: np.ndarray, weight: np.ndarray, stride: Sizes, padding: Pairs, dilat
     """x (N, C, *S), weight (C * m, 1, *K) -> (N, C * m, *outputs)"""
     where = Geometry(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     n, c = x.shape[:2]
-    factors = weight.reshape(c, weight.shape[0] // c, -1, 1)
-    y = np.empty((n, c, factors.shape[1], *where.outputs), x.dtype)
-    for image, channels in where.chunks(x):
+    m, count = weight.shape[0] // c, len(where.positions)
+    factors = weight.reshape(c, m, count)
+    y = np.empty((n, c, m, *where.outputs), x.dtype)
+    for image, channels in where.chunks(x, count):
         phases = where.split(x[image, channels])
-        total = working_memory("stretched", (phases.shape[-2], *where.rows), x.dtype)
-        flat = total.reshape(phases.shape[-2], -1)
-        term = working_memory("term", flat.shape, x.dtype)
-        for j in range(factors.shape[1]):
-            for k, (phase, start) in enumerate(where.positions):
-                seen = phases[phase][:, start : start + where.length]
-                np.multiply(seen, factors[channels, j, k], out=term if k else flat)
-                if k:
-                    np.add(flat, term, out=flat)
-            y[image, channels, j] = total[where.kept]
+        k = phases.shape[-2]
+        seen = working_memory("seen", (k, count, where.length), x.dtype)
+        for i, (phase, start) in enumerate(where.positions):
+            seen[:, i] = phases[phase][:, start : start + where.length]
+        total = working_memory("stretched", (k, m, *where.rows), x.dtype)
+        np.matmul(factors[channels], seen, out=total.reshape(k, m, where.length))
+        y[image, channels] = total[(slice(None), *where.kept)]
     return y.reshape(n, -1, *where.outputs)
 
 
@@ -126,6 +124,10 @@ def conv_input_back(
     g: np.ndarray, weight: np.ndarray, size: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """g (N, groups * m, *outputs), weight (groups * m, 1, *K) -> (N, groups, *size)"""
+    around = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
+    turned = tuple((a - before, a - after) for a, (before, after) in zip(around, padding, strict=True))
+    if prod(stride) == 1 and weight.shape[0] == groups and min(map(min, turned)) >= 0:
+        return conv(g, np.flip(weight, axis=tuple(range(2, weight.ndim))), stride, turned, dilation)
     where = Geometry(size, weight.shape[2:], stride, padding, dilation)
     n = g.shape[0]
     factors = weight.reshape(groups, weight.shape[0] // groups, -1, 1)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..harness import Run
 from ..imports import importing
-from ..workloads import TREE, Problem, Workload
+from ..workloads import TREE, Problem, Workload, cotangent
 
 NAME, PACKAGE = "torch", "torch"
 
@@ -90,7 +90,7 @@ def model_for(workload: Workload, problem: Problem) -> nn.Module:
 
 
 def build(workload: Workload, problem: Problem) -> Run | None:
-    kinds = {"train": train, "tree": tree, "operation": operation}
+    kinds = {"train": train, "forward": layer, "layer": layer, "tree": tree, "operation": operation}
     if workload.kind in kinds:
         return kinds[workload.kind](workload, problem)
     return importing(workload, "import torch", "torch.zeros(1)")
@@ -128,6 +128,38 @@ def train(workload: Workload, problem: Problem) -> Run:
         return {"loss": loss, "loss after a step": step().detach().numpy(), **gradients}
 
     return Run(step, outputs)
+
+
+def layer(workload: Workload, problem: Problem) -> Run:
+    model = getattr(nn, workload.model)(**workload.arguments)
+    model.load_state_dict({k: torch.tensor(v) for k, v in problem.weights.items()})
+    x = torch.tensor(problem.inputs["x"], requires_grad=True)
+
+    def call() -> Any:
+        y = model(x)
+        return y[0] if isinstance(y, tuple) else y
+
+    def forward() -> Any:
+        with torch.no_grad():
+            return call()
+
+    g = torch.tensor(cotangent(tuple(forward().shape)))
+
+    def both() -> Any:
+        model.zero_grad()
+        x.grad = None
+        y = call()
+        y.backward(g)
+        return x.grad
+
+    def outputs() -> dict[str, Any]:
+        found = {"output": forward().numpy()}
+        if workload.kind == "layer":
+            found["gradient of the input"] = both().numpy().copy()
+            found |= {f"gradient of {n}": p.grad.numpy().copy() for n, p in model.named_parameters()}
+        return found
+
+    return Run(both if workload.kind == "layer" else forward, outputs)
 
 
 def tree_of_modules() -> nn.Module:

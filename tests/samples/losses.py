@@ -48,14 +48,14 @@ table: dict[str, list[Sample]] = {
         for r in ("none", "sum", "mean")
         for weight in ((None,), (within(0.5, 2, 3),))
     ],
-    "huber": [
+    "huber_error": [
         Sample(
             (normal(2, 3),),
             {"width": 0.7},
             torch=lambda x: functional("huber_loss", delta=0.7, reduction="none")(x, 0 * x),
         )
     ],
-    "huber_slope": [Sample((normal(2, 3),), {"width": 0.7}, torch=lambda x: x.clamp(-0.7, 0.7))],
+    "huber_error_slope": [Sample((normal(2, 3),), {"width": 0.7}, torch=lambda x: x.clamp(-0.7, 0.7))],
     "binary_cross_entropy": [
         Sample((within(0.1, 0.9, 2, 3), within(0, 1, 2, 3)), torch=functional("binary_cross_entropy", reduction="none"))
     ],

@@ -138,20 +138,20 @@ mse_loss = General(
 
 
 @define
-def huber(xp, x, *, width):
+def huber_error(xp, x, *, width):
     """x**2 / 2 where |x| < width, width (|x| - width / 2) elsewhere."""
     near = xp.clip(x, -width, width)
     return near * (x - 0.5 * near)
 
 
 @define
-def huber_slope(xp, x, *, width):
-    """The derivative of `huber`: x as far as `width`, constant beyond."""
+def huber_error_slope(xp, x, *, width):
+    """The derivative of `huber_error`: x as far as `width`, constant beyond."""
     return xp.clip(x, -width, width)
 
 
-huber = Elementwise(lambda xp, _y, x, width: xp.huber_slope(x, width=width))
-huber_slope = Elementwise(lambda xp, _y, x, width: xp.astype(xp.abs(x) < width, x.dtype))  # 0 at the width itself
+huber_error = Elementwise(lambda xp, _y, x, width: xp.huber_error_slope(x, width=width))
+huber_error_slope = Elementwise(lambda xp, _y, x, width: xp.astype(xp.abs(x) < width, x.dtype))  # 0 at the width itself
 
 
 @define

@@ -22,7 +22,7 @@ __all__ = [
     "smooth_l1_loss",
 ]
 
-_mse, _huber = primitives["mse_loss"], primitives["huber"]
+_mse, _huber = primitives["mse_loss"], primitives["huber_error"]
 _bce, _bce_with_logits = primitives["binary_cross_entropy"], primitives["bce_with_logits"]
 
 # ------------------------------------------------------------------------------------------------- differences
