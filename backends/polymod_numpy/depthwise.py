@@ -18,7 +18,7 @@ from polymod.rules.windows import Pairs, Sizes, output_size
 
 from .memory import working_memory
 
-CHUNK_BYTES = 2**18  # of one channel after the other of an image: so that a few such arrays fit into a core's cache
+CHUNK_BYTES = 2**20  # of one channel after the other of an image: what a core's cache holds
 
 
 class Geometry:
@@ -127,7 +127,8 @@ def conv_input_back(
     around = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
     turned = tuple((a - before, a - after) for a, (before, after) in zip(around, padding, strict=True))
     if prod(stride) == 1 and weight.shape[0] == groups and min(map(min, turned)) >= 0:
-        return conv(g, np.flip(weight, axis=tuple(range(2, weight.ndim))), stride, turned, dilation)
+        flipped = np.ascontiguousarray(np.flip(weight, axis=tuple(range(2, weight.ndim))))
+        return conv(g, flipped, stride, turned, dilation)
     where = Geometry(size, weight.shape[2:], stride, padding, dilation)
     n = g.shape[0]
     factors = weight.reshape(groups, weight.shape[0] // groups, -1, 1)
