@@ -30,17 +30,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the first, and from there every N-th, case of each test or file; and what no engine changes on NumPy
-    only."""
+    """Keep the first, and from there every N-th, case of each test or file; what no engine changes on NumPy only; and
+    what tests one engine's own code on that engine only."""
     number, _, of_file = config.getoption("--share").partition(" of ")
     share = int(number)
-    on_numpy = pm.current_device().backend.name == "numpy"
+    engine = pm.current_device().backend.name
     seen: Counter[str] = Counter()
     kept, left_out = [], []
     for item in items:
         test = item.nodeid.partition("::" if of_file else "[")[0]
         chosen = seen[test] % share == 0 or item.get_closest_marker("every_engine") is not None
-        wanted = chosen and (on_numpy or item.get_closest_marker("any_engine") is None)
+        own = item.get_closest_marker("engine")
+        wanted = chosen and (engine == "numpy" or item.get_closest_marker("any_engine") is None)
+        wanted = wanted and (own is None or own.args == (engine,))
         (kept if wanted else left_out).append(item)
         seen[test] += 1
     items[:] = kept

@@ -1,0 +1,49 @@
+"""CUDA kernels of this plugin: where their sources lie, how they are compiled and launched.
+
+A source is a file in `cuda/`, templates over the arrays' element types. A kernel is compiled when it is first launched
+for a combination of types, by CuPy, which keeps it on the disk (CUPY_CACHE_DIR).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cupy
+
+SOURCES = Path(__file__).parent / "cuda"
+OPTIONS = ("-std=c++17",)
+GRID = 2**31 - 1  # blocks along x; loops in the kernels take what is beyond
+
+TYPES = {"float16": "__half", "bfloat16": "__nv_bfloat16", "float32": "float", "float64": "double"}
+"""How CUDA calls the element types that the kernels are made for."""
+
+
+@cache
+def source(file: str) -> str:
+    """The text of `cuda/<file>.cu` with what all share in front."""
+    return (SOURCES / "common.cuh").read_text() + (SOURCES / f"{file}.cu").read_text()
+
+
+@cupy.memoize(for_each_device=True)
+def kernel(file: str, name: str, *arguments: str) -> cupy.RawKernel:
+    """The kernel `name<arguments>` of `cuda/<file>.cu`, compiled for the current device."""
+    expression = f"{name}<{', '.join(arguments)}>" if arguments else name
+    return cupy.RawModule(code=source(file), options=OPTIONS, name_expressions=(expression,)).get_function(expression)
+
+
+def served(*arrays: Any) -> bool:
+    """Whether the kernels are made for these arrays: of one floating dtype (None is no array), and not empty."""
+    given = [a for a in arrays if a is not None]
+    return given[0].dtype.name in TYPES and all(a.dtype == given[0].dtype and a.size for a in given)
+
+
+def threads_for(length: int, most: int = 512) -> int:
+    """Threads of a block that walks a row of `length` elements: a multiple of 32."""
+    return min(most, max(32, -(-length // 32) * 32))
+
+
+def launch(function: cupy.RawKernel, blocks: int, threads: int, *arguments: Any, shared: int = 0) -> None:
+    """Queue `function` on CuPy's current stream; the caller has made the arrays' device the current one."""
+    function((min(blocks, GRID),), (threads,), arguments, shared_mem=shared)
