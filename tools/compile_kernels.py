@@ -2,9 +2,9 @@
 
     python tools/compile_kernels.py FOLDER [--arch 80,90,100] [--verbose]
 
-FOLDER is what `record_kernels.py` wrote, or what an earlier run has left: one JSON file per source. The packages are those
-of `pip install "cupy-cuda13x[ctk]"`; of these the compiler and the headers are used. The exit code is 1 if a source does not
-compile; each failure is shown with the compiler's first lines.
+FOLDER is what `record_kernels.py` wrote: one JSON file per source. Of CUDA it needs the compiler and the headers,
+`pip install cupy-cuda13x "cuda-toolkit[nvrtc,cudart,cccl]==13.*"`. The exit code is 1 if a source does not compile;
+each failure is shown with the compiler's first lines.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def include_folders() -> list[str]:
     for library in ("cudart", "cccl"):
         found = pathfinder.find_nvidia_header_directory(library)
         if found is None:
-            raise SystemExit(f"the headers of {library} are missing: pip install 'cupy-cuda13x[ctk]'")
+            raise SystemExit(f"the headers of {library} are missing: pip install 'cuda-toolkit[nvrtc,cudart,cccl]'")
         folders.append(Path(found))
     return [str(folder) for folder in folders]
 

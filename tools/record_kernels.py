@@ -2,9 +2,9 @@
 
     PYTHONPATH=tools pytest -p record_kernels --record-kernels FOLDER --backend cupy
 
-Each becomes a JSON file in FOLDER, named by its content: the source, the names of the templates' instances, CuPy's options.
-`compile_kernels.py FOLDER` hands them to NVIDIA's compiler. Sources that CuPy generates for its own functions (`cupy_add`)
-are CuPy's to test and are left out.
+Each becomes a JSON file in FOLDER, named by its content: the source, the names of the templates' instances, CuPy's
+options. `compile_kernels.py FOLDER` hands them to NVIDIA's compiler. Sources that CuPy generates for its own functions
+(`cupy_add`) are CuPy's to test and are left out.
 """
 
 from __future__ import annotations
