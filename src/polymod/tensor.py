@@ -210,7 +210,7 @@ class Tensor(Methods):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.node is not None:
-            raise TypeError("this Tensor carries a gradient, which a NumPy array would lose; use .detach() first")
+            raise TypeError(_would_lose_gradient("a NumPy array"))
         not_on_host = (
             f"this Tensor is on {self.device}, not in host memory; use polymod.to_numpy(t) for an explicit copy"
         )
@@ -229,11 +229,19 @@ class Tensor(Methods):
         """
         return np.asarray(self)
 
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """What CUDA libraries share arrays by, without a copy; only where the engine's arrays have it."""
+        interface = self.array.__cuda_array_interface__  # an AttributeError, so that hasattr tells
+        if self.node is not None:
+            raise TypeError(_would_lose_gradient("an array of another library"))
+        return interface
+
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
     ) -> Any:
         if self.node is not None:
-            raise BufferError("this Tensor carries a gradient, which DLPack would lose; use .detach() first")
+            raise BufferError(_would_lose_gradient("DLPack"))
         source = self.array if hasattr(self.array, "__dlpack__") else np.asarray(self.array)
         given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
         return source.__dlpack__(**{k: v for k, v in given.items() if v is not None})
@@ -471,6 +479,10 @@ def to_numpy(x: Any) -> np.ndarray:
     """The values of a Tensor or of any engine's array as a NumPy array: an explicit copy to the host."""
     array = raw(x)
     return backend_of(array).to_numpy(array)
+
+
+def _would_lose_gradient(target: str) -> str:
+    return f"this Tensor carries a gradient, which {target} would lose; use .detach() first"
 
 
 def _as_target(x: Tensor, result: Tensor) -> Tensor:
