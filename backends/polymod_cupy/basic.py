@@ -1,0 +1,62 @@
+"""Functions of the standard for which array_api_compat assigns by masks or copies from the host, without either.
+
+`x[mask] = y` counts the mask's elements on the host, for which the whole queue of the GPU is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat.cupy as xp
+import cupy
+
+_clip = cupy.ElementwiseKernel(
+    "T x, T low, T high, bool bounded_below, bool bounded_above",
+    "T y",
+    """
+    y = bounded_below && (x < low || low != low) ? low : x;
+    y = bounded_above && (y > high || high != high) ? high : y;
+    """,
+    "polymod_clip",
+)
+_sign = cupy.ElementwiseKernel(
+    "T x",
+    "T y",
+    "y = x != x ? x : static_cast<T>(static_cast<int>(x > T(0)) - static_cast<int>(x < T(0)))",
+    "polymod_sign",
+)
+
+
+def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> cupy.ndarray:
+    if copy is not False and isinstance(obj, bool | int | float | complex):
+        with cupy.cuda.Device(device):
+            return cupy.full((), obj, dtype if dtype is not None else cupy.dtype(type(obj)))  # filled by a kernel
+    return xp.asarray(obj, dtype=dtype, device=device, copy=copy)
+
+
+def _bound(x: cupy.ndarray, value: Any) -> Any:
+    """A bound as the kernel takes it: of the dtype of `x`, integers beyond its range at the range's end."""
+    if value is None:
+        return x
+    if isinstance(value, cupy.ndarray):
+        return value.astype(x.dtype, copy=False)
+    if x.dtype.kind in "iu":
+        limits = cupy.iinfo(x.dtype)
+        value = sorted((limits.min, value, limits.max))[1]
+    return x.dtype.type(value)
+
+
+def clip(x: cupy.ndarray, /, min: Any = None, max: Any = None) -> cupy.ndarray:
+    with x.device:
+        return _clip(x, _bound(x, min), _bound(x, max), min is not None, max is not None)
+
+
+def sign(x: cupy.ndarray, /) -> cupy.ndarray:
+    with x.device:
+        if x.dtype.kind == "c":
+            return cupy.where(x == 0, 0, x / cupy.abs(x)).astype(x.dtype, copy=False)
+        return _sign(x)
+
+
+kernels: dict[str, Callable[..., Any]] = {f.__name__: f for f in (asarray, clip, sign)}
