@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 SAMPLE = 0.005  # seconds that one sample takes at least; short calls are repeated
+LEAST = 3  # samples, however long they take
 PAUSE = 0.005  # seconds between contestants, so that one's idle threads stop spinning on the next one's cores
 
 
@@ -23,6 +24,9 @@ class Run:
         outputs: what the contestants must agree on, as host arrays by name; called once, before any timing.
         synchronize: waits for what `step` left running.
         measure: gives the seconds of one sample itself, for what can't be timed here; then `step` is not called.
+        peak_memory: calls a function and gives the most bytes of the device that it took meanwhile, or None.
+        held: the bytes of what is there between two steps: weights, the optimizer's state, the data.
+        on_host: whether its arrays lie in this process's memory.
         notes: further facts for the report, filled in while running.
     """
 
@@ -30,6 +34,9 @@ class Run:
     outputs: Callable[[], Mapping[str, Any]] = dict
     synchronize: Callable[[], Any] = lambda: None
     measure: Callable[[], float] | None = None
+    peak_memory: Callable[[Callable[[], Any]], int | None] = lambda function: None
+    held: Callable[[], int] = lambda: 0
+    on_host: bool = True
     notes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -63,6 +70,7 @@ def compete(
     tolerance: float,
     repeat: int,
     clock: Callable[[], float] = time.perf_counter,
+    seconds: float = float("inf"),
 ) -> list[Result]:
     """Build, check and time the contestants.
 
@@ -72,6 +80,7 @@ def compete(
         tolerance: how far an output may be off, as a part of the reference's Euclidean norm.
         repeat: samples per contestant.
         clock: gives seconds.
+        seconds: after so many (of the wall) no further samples are taken once there are three.
 
     Returns:
         A Result per contestant. One that fails, or disagrees with the first, has an error and no samples; where
@@ -99,7 +108,7 @@ def compete(
                 break
         if results[name].error is None:
             runs[name] = run
-    _time(runs, results, repeat, clock)
+    _time(runs, results, repeat, clock, seconds)
     return list(results.values())
 
 
@@ -121,13 +130,22 @@ def disagreement(outputs: Mapping[str, Any], reference: Mapping[str, Any], toler
     return f"{where} differs from {name}'s by {worst:.1e} of its norm" if worst > tolerance else None
 
 
-def _time(runs: Mapping[str, Run], results: Mapping[str, Result], repeat: int, clock: Callable[[], float]) -> None:
+def _time(
+    runs: Mapping[str, Run],
+    results: Mapping[str, Result],
+    repeat: int,
+    clock: Callable[[], float],
+    limit: float,
+) -> None:
     calls = {}
     for name, run in runs.items():
         if run.measure is None:
             results[name].first = _seconds(run, 1, clock)
             calls[name] = _calls_for_a_sample(run, clock)
-    for _ in range(repeat):
+    end = time.monotonic() + limit
+    for taken in range(repeat):
+        if taken >= LEAST and time.monotonic() > end:
+            break
         for name, run in runs.items():
             time.sleep(PAUSE)
             seconds = run.measure() if run.measure else _seconds(run, calls[name], clock) / calls[name]

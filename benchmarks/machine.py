@@ -10,6 +10,8 @@ from pathlib import Path
 
 # Set for the whole machine by some administrators; they choose OpenBLAS's kernels for another CPU.
 MISLEADING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+# Without these, GPU libraries may round float32 products to TF32 (10 bits), each by a default of its own.
+FULL_PRECISION = {"NVIDIA_TF32_OVERRIDE": "0", "CUPY_TF32": "0", "JAX_DEFAULT_MATMUL_PRECISION": "highest"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PACKAGES = ("numpy", "torch", "jax", "cupy", "array-api-strict", "autograd", "mygrad", "matplotlib")
 
@@ -24,6 +26,7 @@ def environment(threads: int) -> dict[str, str]:
     wanted = {k: v for k, v in os.environ.items() if k not in MISLEADING}
     wanted |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     wanted.setdefault("JAX_PLATFORMS", "cpu")
+    wanted |= FULL_PRECISION
     if threads == 1:
         flags = wanted.get("XLA_FLAGS", "").split()
         single = "--xla_cpu_multi_thread_eigen=false"
@@ -53,6 +56,7 @@ def description(threads: int) -> dict[str, object]:
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "python": platform.python_version(),
+        "precision": "float32, TF32 off in every library",
         "versions": {name: v for name in PACKAGES if (v := version_of(name))},
         "unset": [name for name in MISLEADING if name not in os.environ],
     }

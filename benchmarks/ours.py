@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,23 +16,39 @@ from .imports import importing
 from .workloads import MODELS, TREE, Problem, Workload, cotangent
 
 
-def build(workload: Workload, problem: Problem, backend: str) -> Run:
-    """The contestant for `workload` with its arrays on `backend`."""
+def build(workload: Workload, problem: Problem, backend: str, captured: bool = False) -> Run | None:
+    """The contestant for `workload` with its arrays on `backend`, an engine or a device.
+
+    `captured`: its training step is captured once and replayed; None for other workloads.
+    """
+    if captured and workload.kind != "train":
+        return None
     with pm.use_backend(backend) as device:
-        kinds = {"train": train, "forward": layer, "layer": layer, "tree": tree, "operation": operation}
-        run = kinds.get(workload.kind)
+        run = KINDS.get(workload.kind)
         if run is None:
             return importing(workload, "import polymod", f"polymod.zeros(1, device={backend!r})")
         contestant = run(workload, problem)
         contestant.synchronize = device.backend.synchronize
+        count = device.backend.peak_memory
+        if count is not None:
+            contestant.peak_memory = partial(count, device.native)
+        contestant.on_host = device.backend.capabilities.host_access
         return contestant
+
+
+def product(workload: Workload, problem: Problem) -> Run:
+    x, y = (pm.tensor(problem.inputs[name]) for name in "xy")
+    return Run(lambda: x @ y, lambda: {"product": pm.to_numpy(x @ y)})
 
 
 def train(workload: Workload, problem: Problem) -> Run:
     model = MODELS[workload.model](**workload.arguments)
     x, y = pm.tensor(problem.inputs["x"]), problem.inputs.get("y")
     y = None if y is None else pm.tensor(y)
-    model(x)
+    model.eval()
+    with pm.no_grad():
+        model(x)  # parameters of unknown size get theirs
+    model.train(workload.kind != "inference")
     model.load_state_dict(problem.weights, strict=False)
     optimizer = None
     if workload.optimizer is not None:
@@ -51,12 +68,30 @@ def train(workload: Workload, problem: Problem) -> Run:
             optimizer.step()
         return loss
 
+    def infer() -> Any:
+        with pm.no_grad():
+            return model(x)
+
+    def held() -> int:
+        state = [] if optimizer is None else optimizer.state.values()
+        arrays = [x, y, *model.parameters(), *model.buffers(), *(v for s in state for v in s.values())]
+        return sum(size_of(a) for a in arrays)
+
+    if workload.kind != "train":
+        call = infer if workload.kind == "inference" else lambda: model(x)
+        return Run(call, lambda: {"output": pm.to_numpy(call().detach())}, held=held)
+
     def outputs() -> dict[str, Any]:
         loss = pm.to_numpy(step())
         gradients = {f"gradient of {n}": pm.to_numpy(p.grad) for n, p in model.named_parameters()}
         return {"loss": loss, "loss after a step": pm.to_numpy(step()), **gradients}
 
-    return Run(step, outputs)
+    return Run(step, outputs, held=held)
+
+
+def size_of(x: Any) -> int:
+    """The bytes of a Tensor; 0 of what is none."""
+    return x.size * x.dtype.itemsize if isinstance(x, pm.Tensor) else 0
 
 
 def layer(workload: Workload, problem: Problem) -> Run:
@@ -119,3 +154,15 @@ def operation(workload: Workload, problem: Problem) -> Run:
     host = np.arange(8, dtype=np.float32)
     x, y = pm.tensor(host, requires_grad=True), pm.tensor(host)
     return Run(lambda: x + y, lambda: {"sum": pm.to_numpy(x + y)})
+
+
+KINDS = {
+    "train": train,
+    "recorded": train,
+    "inference": train,
+    "product": product,
+    "forward": layer,
+    "layer": layer,
+    "tree": tree,
+    "operation": operation,
+}

@@ -18,9 +18,10 @@ class Workload:
     """One thing to time.
 
     Attributes:
-        kind: "train" (forward and backward, and a step where there is an optimizer), "forward" or "layer" (forward,
-            or forward and backward to input and parameters, of one class that has the same name in torch.nn), or a
-            kind that the contestants know by name: "tree", "operation", "import".
+        kind: "train" (forward and backward, and a step where there is an optimizer), "recorded" (forward, ready for
+            backward), "inference" (forward in evaluation mode, nothing recorded), "forward" or "layer" (forward, or
+            forward and backward to input and parameters, of one class that has the same name in torch.nn), or a
+            kind that the contestants know by name: "product" (x @ y), "tree", "operation", "import".
         model: the name of a model in `MODELS` or of a class, or what the kind is to do.
         loss: "sum" of the outputs, "cross_entropy" with labels, or "mse".
         optimizer: the name of the class and its options, or None.
@@ -104,12 +105,13 @@ LAYERS = (  # name, class, arguments, shape of the input
 )
 
 
-@cache
-def _problem(name: str) -> Problem:
-    workload = WORKLOADS[name]
+def make_problem(workload: Workload) -> Problem:
+    """The weights, from polymod's model with seed 0 on NumPy, and the data, of `workload`."""
     if workload.inputs is None:
         return Problem({}, (), {})
     inputs = workload.inputs(np.random.default_rng(0))
+    if not workload.model:
+        return Problem({}, (), inputs)
     with pm.use_backend("numpy"):
         pm.manual_seed(0)
         make = getattr(nn, workload.model) if workload.kind in LAYER_KINDS else MODELS[workload.model]
@@ -120,8 +122,13 @@ def _problem(name: str) -> Problem:
         return Problem(weights, tuple(k for k, _ in model.named_parameters()), inputs)
 
 
+@cache
+def _problem(name: str) -> Problem:
+    return make_problem(WORKLOADS[name])
+
+
 def problem(workload: Workload) -> Problem:
-    """The weights, from polymod's model with seed 0 on NumPy, and the data, of `workload`."""
+    """The problem of one of `WORKLOADS`, made once."""
     return _problem(workload.name)
 
 

@@ -1,4 +1,4 @@
-"""CuPy's clip, sign and asarray against NumPy's."""
+"""Functions of the standard that the plugin puts right, against NumPy's."""
 
 from __future__ import annotations
 
@@ -65,3 +65,45 @@ def test_arrays_of_python_numbers(value, dtype, xp):
     found, wanted = xp.asarray(value, dtype=dtype), np.asarray(value, dtype=dtype)
     assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
     assert pm.to_numpy(found) == wanted
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_remainder(dtype, xp):
+    numbers = np.array([5, -5, 5.5, 0.0, -0.0, np.inf, -np.inf, np.nan, 1, -2], dtype)
+    a, b = np.meshgrid(numbers, numbers)
+    with np.errstate(invalid="ignore"):
+        wanted = np.remainder(a, b)
+        found = pm.to_numpy(xp.remainder(there(a), there(b)))
+        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(np.signbit(found[wanted == 0]), np.signbit(wanted[wanted == 0]))
+        np.testing.assert_array_equal(
+            pm.to_numpy(xp.remainder(there(numbers), -2.0)), np.remainder(numbers, np.dtype(dtype).type(-2))
+        )
+    assert found.dtype == dtype
+
+
+def test_remainder_of_other_kinds(xp):
+    found = xp.remainder(there(np.array([5, -5])), 3)
+    assert pm.to_numpy(found).tolist() == [2, 1]
+    assert xp.remainder(there(np.array([5], np.float32)), there(np.array([3.0]))).dtype == "float64"
+
+
+def test_assigning_negative_zero():
+    x = pm.ones(3)
+    x[1] = -0.0
+    assert pm.to_numpy(pm.signbit(x)).tolist() == [False, True, False]
+    assert pm.to_numpy(pm.signbit(pm.asarray(-0.0)))
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("name", ["log", "log1p", "tanh", "acosh"])
+def test_complex_functions_on_the_edges(name, dtype, xp):
+    numbers = np.array([0, -0.0, 1, -1, 0.5, np.inf, -np.inf, np.nan, -3])
+    z = np.empty((9, 9), dtype)
+    z.real, z.imag = np.meshgrid(numbers, numbers)
+    found = pm.to_numpy(getattr(xp, name)(there(z)))
+    with np.errstate(all="ignore"):
+        wanted = getattr(expected, name)(z)
+    assert found.dtype == dtype
+    for part in (np.real, np.imag):
+        np.testing.assert_allclose(part(found), part(wanted), rtol=1e-6, atol=1e-7)

@@ -11,12 +11,13 @@ import pytest
 from helpers import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import Sample
 from test_linalg import complex_numbers, normal, same_numbers_every_time  # noqa: F401 a fixture
-from test_rules import check, check_against_torch
+from test_rules import check_against_torch
 
 import polymod as pm
 from polymod import fft
+from polymod.testing.differences import check
+from polymod.testing.samples import Sample
 
 one_axis = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"]
 several = ["fftn", "ifftn", "rfftn", "irfftn"]

@@ -10,11 +10,11 @@ from typing import Any
 import array_api_compat.numpy as xnp
 import numpy as np
 import pytest
-from samples import Draw
 
 import polymod as pm
 from polymod import linalg
 from polymod.backend import portable
+from polymod.testing.samples import Draw
 
 inf = math.inf
 draw = Draw("linalg")

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples import Sample
-from samples.decompositions import torch_linalg
 from test_linalg import (
     complex_numbers,
     complex_regular,
@@ -21,11 +19,14 @@ from test_linalg import (
     same_numbers_every_time,  # noqa: F401 a fixture
     singular,
 )
-from test_rules import check, check_against_torch
+from test_rules import check_against_torch
 
 import polymod as pm
 from polymod import linalg
 from polymod.autograd.functional import jvp, vjp
+from polymod.testing.differences import check
+from polymod.testing.samples import Sample
+from polymod.testing.samples.decompositions import torch_linalg
 
 inf = math.inf
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples import complex_table, table
-from test_rules import Function, dot, like, moved
 
 import polymod as pm
+from polymod.testing.function import Function, dot, like, moved
+from polymod.testing.samples import complex_table, table
 
 kinds = {"real": table, "complex": complex_table}
 cases = [(kind, n, i) for kind, samples in kinds.items() for n in samples for i in range(len(samples[n]))]
@@ -23,25 +23,12 @@ def close(found: Any, expected: Any) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9 * scale)
 
 
-def of_tracked(f: Function, inputs: Any, tracked: Any) -> Any:
-    """The floating results as a function of the tracked inputs."""
-
-    def function(*xs: pm.Tensor) -> tuple[pm.Tensor, ...]:
-        arguments = [pm.tensor(x) if isinstance(x, np.ndarray) else x for x in inputs]
-        for k, x in zip(tracked, xs, strict=True):
-            arguments[k] = x
-        results = f.call(*arguments, **f.attrs)
-        return tuple(y for y in (results if isinstance(results, tuple) else (results,)) if y.dtype.kind in "fc")
-
-    return function
-
-
 @each_sample
 def test_forward_mode(kind: str, name: str, i: int, rng: np.random.Generator):
     """Along random directions it is dual to the backward pass, and its own gradient is the second derivative."""
     sample = kinds[kind][name][i]
     f, inputs, tracked = Function(name, sample), sample.inputs, sample.tracked
-    function = of_tracked(f, inputs, tracked)
+    function = f.of_tracked(inputs, tracked)
     weights = like(rng, f.values(inputs))
     v = like(rng, [inputs[k] for k in tracked])
     xs, vs = [pm.tensor(inputs[k]) for k in tracked], [pm.tensor(d) for d in v]
@@ -71,7 +58,7 @@ def test_under_vmap(kind: str, name: str, i: int, rng: np.random.Generator):
         pytest.skip("arrays stay where they are under vmap")
     sample = kinds[kind][name][i]
     f, inputs, tracked = Function(name, sample), sample.inputs, sample.tracked
-    function = of_tracked(f, inputs, tracked)
+    function = f.of_tracked(inputs, tracked)
     other = moved(inputs, tracked, like(rng, [inputs[k] for k in tracked]), 1e-3)
     examples = [[pm.tensor(x[k]) for k in tracked] for x in (inputs, other)]
     both = [pm.stack(pair) for pair in zip(*examples, strict=True)]

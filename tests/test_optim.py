@@ -527,6 +527,27 @@ def test_own_optimizer_in_torchs_style():
 # --------------------------------------------------------------------------------------------------- clipping
 
 
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, momentum=0.9), optim.AdamW], ids=["SGD", "AdamW"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("max_norm", [0.5, 1e6])
+def test_a_step_clips_as_clipping_before_it(make, dtype, max_norm, rng):
+    start = [rng.normal(size=s) for s in SHAPES]
+    ours, theirs = parameters(start, dtype), parameters(start, dtype)
+    a, b = (make([{"params": p[:2]}, {"params": p[2:], "lr": 0.1}]) for p in (ours, theirs))
+    for _ in range(3):
+        gradients = [rng.normal(size=s) for s in SHAPES]
+        give(ours, gradients)
+        give(theirs, gradients)
+        kept = [p.grad.array for p in ours]
+        a.step(max_norm=max_norm)
+        assert all(p.grad.array is g for p, g in zip(ours, kept, strict=True))
+        nn.utils.clip_grad_norm_(theirs, max_norm)
+        b.step()
+    assert_close(values_of(ours), values_of(theirs), 1e-13 if dtype == "float64" else 1e-6)
+    with pytest.raises(ValueError, match="max_norm"):
+        a.step(max_norm=-1.0)
+
+
 @pytest.mark.parametrize("norm_type", [2.0, 1.0, 3.0, float("inf")])
 @pytest.mark.parametrize("max_norm", [0.5, 1e6])
 def test_clip_grad_norm_as_torch(norm_type, max_norm, rng):

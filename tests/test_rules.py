@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from helpers import compiling
-from samples import Sample, complex_table, table
 
 import polymod as pm
 from polymod.autograd.primitive import Constant
 from polymod.rules import primitives
+from polymod.testing.differences import check
+from polymod.testing.function import Function, like
+from polymod.testing.samples import Sample, complex_table, table
 
 cases = [(name, i) for name, samples in table.items() for i in range(len(samples))]
 complex_cases = [(name, i) for name, samples in complex_table.items() for i in range(len(samples))]
@@ -22,133 +23,10 @@ each_sample = pytest.mark.parametrize(("name", "i"), cases, ids=[f"{n}-{i}" for 
 sample_in_brief = pytest.mark.parametrize(("name", "i"), brief_cases, ids=[f"{n}-{i}" for n, i in brief_cases])
 each_complex = pytest.mark.parametrize(("name", "i"), complex_cases, ids=[f"{n}-{i}" for n, i in complex_cases])
 
-STEP = 1e-3  # of the fourth-order differences below: their error is of the order of 1e-12
-
 
 def test_every_primitive_with_rules_has_a_sample():
     with_rules = {name for name, p in primitives.items() if not isinstance(p, Constant)}
     assert with_rules == set(table)
-
-
-def here(x: Any) -> Any:
-    """Attributes with the engine's arrays for NumPy's."""
-    if isinstance(x, tuple):
-        return tuple(map(here, x))
-    return pm.tensor(x).array if isinstance(x, np.ndarray) else x
-
-
-def attributes(sample: Sample) -> dict[str, Any]:
-    attrs = sample.attrs(pm.current_device()) if callable(sample.attrs) else sample.attrs
-    return {k: here(v) for k, v in attrs.items()}
-
-
-class Function:
-    """A primitive with one sample's attributes, as a function of host arrays."""
-
-    def __init__(self, name: str, sample: Sample) -> None:
-        self.call, self.attrs = sample.call or primitives[name], attributes(sample)
-
-    def run(self, inputs: Sequence[Any], tracked: Sequence[int] = ()) -> tuple[list[Any], tuple[pm.Tensor, ...]]:
-        """The inputs as Tensors, those in `tracked` requiring grad, and the floating results."""
-        xs = [
-            pm.tensor(x, requires_grad=i in tracked) if isinstance(x, np.ndarray) else x for i, x in enumerate(inputs)
-        ]
-        results = self.call(*xs, **self.attrs)
-        results = results if isinstance(results, tuple) else (results,)
-        return xs, tuple(y for y in results if y.dtype.kind in "fc")
-
-    def values(self, inputs: Sequence[Any]) -> list[np.ndarray]:
-        return [pm.to_numpy(y) for y in self.run(inputs)[1]]
-
-    def gradients(
-        self, inputs: Sequence[Any], tracked: Sequence[int], weights: Sequence[np.ndarray]
-    ) -> list[np.ndarray]:
-        """The gradients of sum(conj(weights) * results) at the tracked inputs."""
-        xs, ys = self.run(inputs, tracked)
-        ws = [pm.tensor(w, device=y.device) for w, y in zip(weights, ys, strict=True)]
-        found = pm.autograd.grad(ys, [xs[i] for i in tracked], ws, allow_unused=True)
-        return [zeros_for(inputs[i]) if g is None else pm.to_numpy(g) for i, g in zip(tracked, found, strict=True)]
-
-    def second(
-        self,
-        inputs: Sequence[Any],
-        tracked: Sequence[int],
-        weights: Sequence[np.ndarray],
-        directions: Sequence[np.ndarray],
-    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """The gradients of sum(directions * gradients) at the tracked inputs and at the weights."""
-        xs, ys = self.run(inputs, tracked)
-        ws = [pm.tensor(w, device=y.device, requires_grad=True) for w, y in zip(weights, ys, strict=True)]
-        wanted = [xs[i] for i in tracked]
-        first = pm.autograd.grad(ys, wanted, ws, create_graph=True, allow_unused=True)
-        pairs = [(g, pm.tensor(u)) for g, u in zip(first, directions, strict=True) if g is not None and g.requires_grad]
-        hosts = [*(inputs[i] for i in tracked), *weights]
-        found: Sequence[Any] = [None] * len(hosts)
-        if pairs:
-            gs, us = zip(*pairs, strict=True)
-            found = pm.autograd.grad(gs, [*wanted, *ws], us, allow_unused=True)
-        values = [zeros_for(x) if g is None else pm.to_numpy(g) for g, x in zip(found, hosts, strict=True)]
-        return values[: len(wanted)], values[len(wanted) :]
-
-
-def zeros_for(x: np.ndarray) -> np.ndarray:
-    return np.zeros_like(x)
-
-
-def like(rng: np.random.Generator, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Random arrays of the same shapes and dtypes."""
-    return [
-        np.asarray(rng.normal(size=a.shape) + (1j * rng.normal(size=a.shape) if a.dtype.kind == "c" else 0), a.dtype)
-        for a in arrays
-    ]
-
-
-def dot(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
-    """The real inner product."""
-    return sum(float(np.sum(np.conj(x) * y).real) for x, y in zip(a, b, strict=True))
-
-
-def slope(f: Any) -> float:
-    """df/dt at 0 by fourth-order central differences."""
-    return (8 * (f(STEP) - f(-STEP)) - (f(2 * STEP) - f(-2 * STEP))) / (12 * STEP)
-
-
-def moved(inputs: Sequence[Any], tracked: Sequence[int], directions: Sequence[np.ndarray], t: float) -> list[Any]:
-    result = list(inputs)
-    for i, v in zip(tracked, directions, strict=True):
-        result[i] = np.asarray(inputs[i] + t * v)
-    return result
-
-
-def agree(found: float, expected: float, parts: Sequence[np.ndarray]) -> None:
-    scale = max(1.0, sum(float(np.sum(np.abs(p))) for p in parts))
-    assert abs(found - expected) <= 1e-7 * scale, f"{found} from the rule, {expected} from differences"
-
-
-def check(name: str, sample: Sample, rng: np.random.Generator, second: bool = True) -> None:
-    """Both derivatives of a sample, along random directions, against finite differences."""
-    f, inputs, tracked = Function(name, sample), sample.inputs, sample.tracked
-    weights = like(rng, f.values(inputs))
-    gradients = f.gradients(inputs, tracked, weights)
-    for g, i in zip(gradients, tracked, strict=True):
-        assert g.shape == inputs[i].shape and g.dtype == inputs[i].dtype
-    for _ in range(2):
-        v = like(rng, [inputs[i] for i in tracked])
-        expected = slope(lambda t, v=v: dot(weights, f.values(moved(inputs, tracked, v, t))))
-        agree(dot(gradients, v), expected, gradients)
-    if not second:
-        return
-    u = like(rng, [inputs[i] for i in tracked])
-    at_x, at_w = f.second(inputs, tracked, weights, u)
-    for found, x in zip([*at_x, *at_w], [*(inputs[i] for i in tracked), *weights], strict=True):
-        assert found.shape == x.shape and found.dtype == x.dtype
-    v, z = like(rng, [inputs[i] for i in tracked]), like(rng, weights)
-
-    def along(t: float) -> float:
-        changed = [w + t * d for w, d in zip(weights, z, strict=True)]
-        return dot(u, f.gradients(moved(inputs, tracked, v, t), tracked, changed))
-
-    agree(dot(at_x, v) + dot(at_w, z), slope(along), [*at_x, *at_w])
 
 
 @each_sample

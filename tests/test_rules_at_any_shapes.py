@@ -11,14 +11,15 @@ from helpers import examples
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from samples import Sample, table
-from samples.decompositions import complete_qr, plain_eig, plain_eigh, plain_full_svd, plain_svd
-from test_rules import check, here
 
 import polymod as pm
 import polymod.nn.functional as F
 from polymod.autograd.families import Elementwise
 from polymod.rules import primitives
+from polymod.testing.differences import check
+from polymod.testing.function import here
+from polymod.testing.samples import Sample, table
+from polymod.testing.samples.decompositions import complete_qr, plain_eig, plain_eigh, plain_full_svd, plain_svd
 
 few = examples(15, 2)
 seeds = st.integers(0, 2**32 - 1)

@@ -16,8 +16,15 @@ from .gpu import (
 import array_api_compat.cupy as xp
 import cupy
 
+from .basic import kernels as basic_kernels
+from .complex import kernels as complex_kernels
 from .indexing import index_add
+from .linear import kernels as linear_kernels
+from .losses import kernels as losses_kernels
 from .neural import kernels as neural_kernels
+from .optim import kernels as optim_kernels
+from .peak import peak_memory
+from .softmax import kernels as softmax_kernels
 from .special import kernels as special_kernels
 
 backend = Backend(
@@ -29,10 +36,20 @@ backend = Backend(
     to_numpy=cupy.asnumpy,
     synchronize=synchronize,
     index_add=index_add,
-    kernels={**neural_kernels, **special_kernels},
+    kernels={
+        **basic_kernels,
+        **complex_kernels,
+        **linear_kernels,
+        **neural_kernels,
+        **optim_kernels,
+        **special_kernels,
+        **softmax_kernels,
+        **losses_kernels,
+    },
     capabilities=Capabilities(host_access=False),
     device_name=device_name,
     device_of=lambda x: x.device,
     to_device=to_device,
     version=cupy.__version__,
+    peak_memory=peak_memory,
 )

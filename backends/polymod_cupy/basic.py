@@ -1,4 +1,5 @@
-"""Functions of the standard for which array_api_compat assigns by masks or copies from the host, without either.
+"""Functions of the standard put right: those for which array_api_compat assigns by masks or copies from the host, and
+those that CuPy computes otherwise than the standard says.
 
 `x[mask] = y` counts the mask's elements on the host, for which the whole queue of the GPU is waited for.
 """
@@ -10,6 +11,8 @@ from typing import Any
 
 import array_api_compat.cupy as xp
 import cupy
+
+from .launch import WIDER
 
 _clip = cupy.ElementwiseKernel(
     "T x, T low, T high, bool bounded_below, bool bounded_above",
@@ -25,6 +28,21 @@ _sign = cupy.ElementwiseKernel(
     "T y",
     "y = x != x ? x : static_cast<T>(static_cast<int>(x > T(0)) - static_cast<int>(x < T(0)))",
     "polymod_sign",
+)
+
+# CuPy has a - floor(a / b) * b, which is NaN where b is infinite and loses the sign of a zero.
+_remainder = cupy.ElementwiseKernel(
+    "T a, T b",
+    "T y",
+    """
+    typedef typename wider<T>::type W;
+    const W divisor = static_cast<W>(b);
+    W r = fmod(static_cast<W>(a), divisor);
+    if (r != 0 && (r < 0) != (divisor < 0)) r += divisor;
+    y = static_cast<T>(r == 0 ? copysign(r, divisor) : r);
+    """,
+    "polymod_remainder",
+    preamble=WIDER,
 )
 
 
@@ -59,4 +77,12 @@ def sign(x: cupy.ndarray, /) -> cupy.ndarray:
         return _sign(x)
 
 
-kernels: dict[str, Callable[..., Any]] = {f.__name__: f for f in (asarray, clip, sign)}
+def remainder(a: Any, b: Any, /) -> cupy.ndarray:
+    arrays = [x for x in (a, b) if isinstance(x, cupy.ndarray)]
+    if arrays[0].dtype.char not in "efd" or arrays[0].dtype != arrays[-1].dtype:
+        return xp.remainder(a, b)
+    with arrays[0].device:
+        return _remainder(a, b)
+
+
+kernels: dict[str, Callable[..., Any]] = {f.__name__: f for f in (asarray, clip, remainder, sign)}

@@ -42,6 +42,8 @@ def device_name(device: cupy.cuda.Device) -> str:
 def from_numpy(x: np.ndarray, device: cupy.cuda.Device) -> cupy.ndarray:
     _used.add(device.id)
     with device:
+        if x.ndim == 0:  # a kernel's argument, which is no transfer; cupy.array would also lose the sign of -0.0
+            return cupy.full((), x[()], x.dtype)
         return cupy.array(x)
 
 

@@ -6,6 +6,7 @@ for a combination of types, by CuPy, which keeps it on the disk (CUPY_CACHE_DIR)
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,29 @@ GRID = 2**31 - 1  # blocks along x; loops in the kernels take what is beyond
 TYPES = {"float16": "__half", "bfloat16": "__nv_bfloat16", "float32": "float", "float64": "double"}
 """How CUDA calls the element types that the kernels are made for."""
 
+CTYPES = TYPES | {
+    "bool": "bool",
+    **{"int8": "signed char", "int16": "short", "int32": "int", "int64": "long long"},
+    **{f"uint{n}": f"unsigned {name}" for n, name in ((8, "char"), (16, "short"), (32, "int"), (64, "long long"))},
+}
+"""And all that are no complex numbers, for kernels that serve them too."""
+
+WIDE = {"float16": "float32", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
+"""What sums are kept in: `wide<T>` of `cuda/common.cuh`."""
+
+WIDER = """
+template <typename T> struct wider { typedef float type; };
+template <> struct wider<double> { typedef double type; };
+"""
+"""The preamble of elementwise kernels: `wider<T>::type` is double where T is double and float elsewhere."""
+
 
 @cache
 def source(file: str) -> str:
-    """The text of `cuda/<file>.cu` with what all share in front."""
-    return (SOURCES / "common.cuh").read_text() + (SOURCES / f"{file}.cu").read_text()
+    """The text of `cuda/<file>.cu` with what all share in front, and the other files of `cuda/` that it includes."""
+    text = (SOURCES / f"{file}.cu").read_text()
+    text = re.sub(r'#include "(\w+\.cuh)"\n', lambda found: (SOURCES / found[1]).read_text(), text)
+    return (SOURCES / "common.cuh").read_text() + text
 
 
 @cupy.memoize(for_each_device=True)

@@ -149,13 +149,23 @@ def adam_step(
     return parameter, exp_avg, exp_avg_sq, max_exp_avg_sq
 
 
-def sgd_steps(parameters: list, gradients: list, momentum_buffers: list | None = None, **options: Any) -> list:
+def _scaled(gradients: list, scale: Any) -> list:
+    return gradients if scale is None else portable["scale_all"](xp, gradients, scale)
+
+
+def sgd_steps(
+    parameters: list, gradients: list, momentum_buffers: list | None = None, *, scale: Any = None, **options: Any
+) -> list:
+    gradients = _scaled(gradients, scale)
     buffers = momentum_buffers or [None] * len(parameters)
     first = [b is None for b in buffers]
     return _in_steps(sgd_step, (parameters, gradients, buffers), first, [options] * len(parameters))
 
 
-def adam_steps(parameters: list, gradients: list, *state: list, steps: list[int], **options: Any) -> list:
+def adam_steps(
+    parameters: list, gradients: list, *state: list, steps: list[int], scale: Any = None, **options: Any
+) -> list:
+    gradients = _scaled(gradients, scale)
     at = {step: {**options, "step": step} for step in set(steps)}
     return _in_steps(adam_step, (parameters, gradients, *state), steps, [at[step] for step in steps])
 

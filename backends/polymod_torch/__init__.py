@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import array_api_compat.torch as xp
 import numpy as np
 import torch
@@ -40,6 +43,17 @@ def synchronize() -> None:
         torch.mps.synchronize()
 
 
+def peak_memory(device: torch.device, function: Callable[[], Any]) -> int | None:
+    """Call `function`; the most bytes that tensors took on a CUDA device meanwhile, beyond those before."""
+    if device.type != "cuda":
+        function()
+        return None
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    function()
+    return torch.cuda.max_memory_allocated(device) - before
+
+
 backend = Backend(
     name="torch",
     xp=xp,
@@ -60,4 +74,5 @@ backend = Backend(
     device_of=lambda x: x.device,
     to_device=lambda x, device: x.detach().to(device),
     version=torch.__version__,
+    peak_memory=peak_memory,
 )

@@ -59,7 +59,7 @@ def build(workload: Workload, problem: Problem) -> Run | None:
         return importing(workload, "import autograd, autograd.numpy", "autograd.numpy.zeros(1)")
     if workload.kind != "train" or workload.model == "cnn":
         return None
-    model = functional.MODELS[workload.model]
+    model = functional.model_of(workload)
     x, y = problem.inputs["x"], problem.inputs.get("y")
     p = problem.parameters
     s = functional.start(workload.optimizer, p)

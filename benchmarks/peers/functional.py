@@ -6,6 +6,7 @@ and the losses. Names of the weights are those of the modules.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 
@@ -50,6 +51,12 @@ def cnn(o: Any, p: Any, x: Any) -> Any:
     x = o.max_pool(convolution(0, x))
     x = o.max_pool(convolution(7, convolution(4, x)))
     return dense(p, "out", o.relu(dense(p, "hidden", x.reshape((x.shape[0], -1)))))
+
+
+def model_of(workload: Any) -> Any:
+    """The function of a workload's model: `(o, weights, x) -> output`."""
+    model = MODELS[workload.model]
+    return partial(model, heads=workload.arguments["nhead"]) if workload.model == "block" else model
 
 
 MODELS = {"mlp": mlp, "narrow": narrow, "chimera": chimera, "block": block, "cnn": cnn}

@@ -70,7 +70,7 @@ def build(workload: Workload, problem: Problem) -> Run | None:
         return importing(workload, "import jax, jax.numpy", "jax.numpy.zeros(1)")
     if workload.kind != "train":
         return None
-    model = functional.MODELS[workload.model]
+    model = functional.model_of(workload)
     constants = {k: jnp.asarray(v) for k, v in problem.constants.items()}
     x, y = (jnp.asarray(problem.inputs[k]) if k in problem.inputs else None for k in "xy")
     p: Any = {k: jnp.asarray(v) for k, v in problem.parameters.items()}

@@ -44,7 +44,7 @@ def build(workload: Workload, problem: Problem) -> Run | None:
         return Run(lambda: x + y, lambda: {"sum": (x + y).data})
     if workload.kind != "train" or workload.model == "block":
         return None
-    model = functional.MODELS[workload.model]
+    model = functional.model_of(workload)
     x, y = problem.inputs["x"], problem.inputs.get("y")
     p = {k: mg.tensor(v) for k, v in problem.parameters.items()}
     s = functional.start(workload.optimizer, problem.parameters)

@@ -1,7 +1,8 @@
-"""PyTorch, eager."""
+"""PyTorch, eager, on the CPU or, as the peer "torch:cuda", on a GPU; float32 without TF32, as CuPy computes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ NAME, PACKAGE = "torch", "torch"
 
 
 class MLP(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, inputs: int, hidden: int = 256, out: int = 10) -> None:
         super().__init__()
-        self.hidden = nn.Linear(784, 256)
-        self.out = nn.Linear(256, 10)
+        self.hidden = nn.Linear(inputs, hidden)
+        self.out = nn.Linear(hidden, out)
 
     def forward(self, x: Any) -> Any:
         return self.out(F.relu(self.hidden(x)))
@@ -77,7 +78,7 @@ def model_for(workload: Workload, problem: Problem) -> nn.Module:
     if workload.model == "chimera":
         return nn.Sequential(NestMLP(), nn.Linear(16, 20), FixedHiddenMLP())
     if workload.model == "mlp":
-        return MLP()
+        return MLP(problem.inputs["x"].shape[-1], **workload.arguments)
     if workload.model == "narrow":
         width = workload.arguments["width"]
         return nn.Sequential(*(m for _ in range(96) for m in (nn.Linear(width, width), nn.ReLU())))
@@ -89,11 +90,55 @@ def model_for(workload: Workload, problem: Problem) -> nn.Module:
     )
 
 
-def build(workload: Workload, problem: Problem) -> Run | None:
-    kinds = {"train": train, "forward": layer, "layer": layer, "tree": tree, "operation": operation}
-    if workload.kind in kinds:
-        return kinds[workload.kind](workload, problem)
-    return importing(workload, "import torch", "torch.zeros(1)")
+def check_place(place: str) -> None:
+    """Raise ValueError where torch has no such device."""
+    try:
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"torch has no device {place!r} here: {str(error).splitlines()[0]}") from error
+
+
+def has_gpu() -> bool:
+    return torch.cuda.is_available()
+
+
+def build(workload: Workload, problem: Problem, place: str = "cpu") -> Run | None:
+    kinds = {
+        "train": train,
+        "recorded": train,
+        "inference": train,
+        "product": product,
+        "forward": layer,
+        "layer": layer,
+        "tree": tree,
+        "operation": operation,
+    }
+    if workload.kind not in kinds:
+        return importing(workload, "import torch", f"torch.zeros(1, device={place!r})")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    with torch.device(place):
+        run = kinds[workload.kind](workload, problem)
+    if place.startswith("cuda"):
+        run.synchronize = lambda: torch.cuda.synchronize(place)
+        run.peak_memory = lambda function: peak_memory(place, function)
+        run.on_host = False
+    return run
+
+
+def peak_memory(place: str, function: Callable[[], Any]) -> int:
+    torch.cuda.reset_peak_memory_stats(place)
+    before = torch.cuda.memory_allocated(place)
+    function()
+    return torch.cuda.max_memory_allocated(place) - before
+
+
+def host(x: torch.Tensor) -> np.ndarray:
+    return x.detach().cpu().numpy().copy()
+
+
+def product(workload: Workload, problem: Problem) -> Run:
+    x, y = (torch.tensor(problem.inputs[name]) for name in "xy")
+    return Run(lambda: x @ y, lambda: {"product": host(x @ y)})
 
 
 def train(workload: Workload, problem: Problem) -> Run:
@@ -122,12 +167,26 @@ def train(workload: Workload, problem: Problem) -> Run:
             optimizer.step()
         return loss
 
-    def outputs() -> dict[str, Any]:
-        loss = step().detach().numpy()
-        gradients = {f"gradient of {n}": p.grad.numpy().copy() for n, p in model.named_parameters()}
-        return {"loss": loss, "loss after a step": step().detach().numpy(), **gradients}
+    def infer() -> Any:
+        with torch.no_grad():
+            return model(x)
 
-    return Run(step, outputs)
+    def held() -> int:
+        state = [] if optimizer is None else optimizer.state.values()
+        arrays = [x, y, *model.parameters(), *model.buffers(), *(v for s in state for v in s.values())]
+        return sum(a.nbytes for a in arrays if isinstance(a, torch.Tensor))
+
+    model.train(workload.kind != "inference")
+    if workload.kind != "train":
+        call = infer if workload.kind == "inference" else lambda: model(x)
+        return Run(call, lambda: {"output": host(call())}, held=held)
+
+    def outputs() -> dict[str, Any]:
+        loss = host(step())
+        gradients = {f"gradient of {n}": host(p.grad) for n, p in model.named_parameters()}
+        return {"loss": loss, "loss after a step": host(step()), **gradients}
+
+    return Run(step, outputs, held=held)
 
 
 def layer(workload: Workload, problem: Problem) -> Run:
@@ -153,10 +212,10 @@ def layer(workload: Workload, problem: Problem) -> Run:
         return x.grad
 
     def outputs() -> dict[str, Any]:
-        found = {"output": forward().numpy()}
+        found = {"output": host(forward())}
         if workload.kind == "layer":
-            found["gradient of the input"] = both().numpy().copy()
-            found |= {f"gradient of {n}": p.grad.numpy().copy() for n, p in model.named_parameters()}
+            found["gradient of the input"] = host(both())
+            found |= {f"gradient of {n}": host(p.grad) for n, p in model.named_parameters()}
         return found
 
     return Run(both if workload.kind == "layer" else forward, outputs)
@@ -190,4 +249,4 @@ def tree(workload: Workload, problem: Problem) -> Run:
 def operation(workload: Workload, problem: Problem) -> Run:
     host = np.arange(8, dtype=np.float32)
     x, y = torch.tensor(host, requires_grad=True), torch.tensor(host)
-    return Run(lambda: x + y, lambda: {"sum": (x + y).detach().numpy()})
+    return Run(lambda: x + y, lambda: {"sum": host(x + y)})

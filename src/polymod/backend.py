@@ -88,6 +88,9 @@ class Backend:
         device_of: the native device that holds an array.
         to_device: `(array, native_device) -> array`, within the engine.
         version: the array library's version.
+        peak_memory: `(native_device, function) -> int | None`: call `function` and return the most bytes that arrays
+            took on that device meanwhile, beyond those before. None (also as the result, after the call) where the
+            engine keeps no count.
         precedence: 0 for an engine; higher for the arrays of a transformation, whose operations with others it takes.
     """
 
@@ -105,6 +108,7 @@ class Backend:
     device_of: Callable[[Any], Any] = array_api_compat.device
     to_device: Callable[[Any, Any], Any] = array_api_compat.to_device
     version: str = ""
+    peak_memory: Callable[[Any, Callable[[], Any]], int | None] | None = None
     precedence: int = 0
 
     def __repr__(self) -> str:

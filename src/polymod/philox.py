@@ -131,10 +131,14 @@ def uniform(
     values += low
     values = values.astype(dtype, copy=False)
     if low < high:
-        end = dtype.type(high)  # may itself have been rounded up
-        below = end if float(end) < high else np.nextafter(end, dtype.type(-np.inf))
-        np.minimum(values, below, out=values)
+        np.minimum(values, largest_below(high, dtype), out=values)
     return values.reshape(shape)
+
+
+def largest_below(high: float, dtype: np.dtype) -> Any:
+    """The largest number of `dtype` below `high`."""
+    end = dtype.type(high)  # may itself have been rounded up
+    return end if float(end) < high else np.nextafter(end, dtype.type(-np.inf))
 
 
 def normal(
@@ -223,7 +227,7 @@ def bernoulli_mask(seed: int, draw: int, shape: Shape, p: float) -> np.ndarray:
     Returns:
         bool array of `shape`.
     """
-    count, t = math.prod(shape), round(p * 2**32)
+    count, t = math.prod(shape), threshold(p)
     if t in (0, 1 << 32):
         return np.full(shape, t > 0)
     half = bits(seed, draw, (count + 1) // 2).view(np.uint16)[:count]
@@ -235,6 +239,11 @@ def bernoulli_mask(seed: int, draw: int, shape: Shape, p: float) -> np.ndarray:
         further = blocks_at(index, seed, draw)[:, 0] & np.uint32(0xFFFF)
         mask[ties] = further < (t & 0xFFFF)
     return mask.reshape(shape)
+
+
+def threshold(p: float) -> int:
+    """What 32 random bits are below with probability `p`, rounded to a multiple of 2**-32."""
+    return round(p * 2**32)
 
 
 def _fractions(seed: int, draw: int, count: int, *, wide: bool) -> np.ndarray:

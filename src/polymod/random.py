@@ -12,15 +12,20 @@ import math
 import operator
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from . import dtypes, philox
-from .backend import place
-from .tensor import Tensor, from_host
+from . import (
+    draws,  # noqa: F401 the definitions of uniform_draw, normal_draw, ...
+    dtypes,
+    philox,
+)
+from .backend import Device, place
+from .tensor import Tensor, wrap
 
 
 class Where(TypedDict, total=False):
@@ -102,6 +107,16 @@ class Generator:
             self._draw = draw + 1
             return self._seed, draw
 
+    def next_draw_on(self, device: Device) -> tuple[int, int, Any]:
+        """Take the next draw, for numbers that are made on `device`: (seed, draw, offset).
+
+        What is made on a device takes its draw here and nowhere else. `offset` is what `offsets` gives for this
+        generator, None as a rule; see `draws`.
+        """
+        ask = offsets.get()
+        offset = None if ask is None else ask(self, device)
+        return *self.next_draw(), offset
+
     @contextmanager
     def fork(self, seed: int | None = None) -> Iterator[Generator]:
         """Within the `with` block draw from `seed`; after it, go on as if the block had not been.
@@ -126,11 +141,8 @@ class Generator:
         Raises:
             ValueError: `low` is above `high`, or the width is not finite.
         """
-        low, high = float(low), float(high)
-        if not (low <= high and math.isfinite(high - low)):
-            raise ValueError(f"uniform: expected finite low <= high, not low={low}, high={high}")
-        shape, dtype = _shape(shape), _floating(dtype)
-        return philox.uniform(*self.next_draw(), shape, dtype, low, high)
+        arguments = _uniform_arguments(shape, dtype, low, high)
+        return philox.uniform(*self.next_draw(), *arguments)
 
     def normal(self, shape: Any, dtype: Any = None, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
         """Normally distributed numbers of mean `mean` and standard deviation `std`.
@@ -141,11 +153,8 @@ class Generator:
         Raises:
             ValueError: `mean` or `std` is not finite, or `std` is below 0.
         """
-        mean, std = float(mean), float(std)
-        if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
-            raise ValueError(f"normal: expected a finite mean and a finite std >= 0, not mean={mean}, std={std}")
-        shape, dtype = _shape(shape), _floating(dtype)
-        return philox.normal(*self.next_draw(), shape, dtype, mean, std)
+        arguments = _normal_arguments(shape, dtype, mean, std)
+        return philox.normal(*self.next_draw(), *arguments)
 
     def integers(self, low: int, high: int, shape: Any, dtype: Any = dtypes.int64) -> np.ndarray:
         """Evenly distributed integers in [low, high).
@@ -157,16 +166,8 @@ class Generator:
             TypeError: `dtype` is not an integer dtype.
             ValueError: the interval is empty, or `dtype` does not hold all of it.
         """
-        low, high, wanted = operator.index(low), operator.index(high), dtypes.dtype(dtype)
-        if wanted.kind not in "iu":
-            raise TypeError(f"integers: expected an integer dtype, not {wanted}")
-        if low >= high:
-            raise ValueError(f"integers: expected low < high, not low={low}, high={high}")
-        limits = np.iinfo(wanted.dtype)
-        if low < limits.min or high - 1 > limits.max:
-            raise ValueError(f"integers: {wanted} does not hold all of [{low}, {high})")
-        shape = _shape(shape)
-        return philox.integers(*self.next_draw(), low, high, shape, wanted.dtype)
+        arguments = _integers_arguments(low, high, shape, dtype)
+        return philox.integers(*self.next_draw(), *arguments)
 
     def permutation(self, n: int) -> np.ndarray:
         """The integers 0..n-1 in random order: an int64 host array of shape (n,). ValueError where n < 0."""
@@ -179,11 +180,51 @@ class Generator:
         Raises:
             ValueError: `p` is not in [0, 1].
         """
-        p = float(p)
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"bernoulli: expected a probability in [0, 1], not {p}")
-        shape = _shape(shape)
-        return philox.bernoulli_mask(*self.next_draw(), shape, p)
+        arguments = _bernoulli_arguments(p, shape)
+        return philox.bernoulli_mask(*self.next_draw(), *arguments)
+
+
+offsets: ContextVar[Callable[[Generator, Device], Any] | None] = ContextVar("polymod random offsets", default=None)
+"""While something is recorded to be run many times: gives, for a generator and a device, the array of one uint64 on the
+device that is added to the numbers of its draws. Who sets this changes the array before each run and moves the
+generator on, by as many draws as were taken while it was recorded."""
+
+
+# ------------------------------------------------------------------------------------------------ the arguments
+# Checked, and as the functions of `philox` take them after the seed and the draw.
+
+
+def _uniform_arguments(shape: Any, dtype: Any, low: float, high: float) -> tuple[Any, ...]:
+    low, high = float(low), float(high)
+    if not (low <= high and math.isfinite(high - low)):
+        raise ValueError(f"uniform: expected finite low <= high, not low={low}, high={high}")
+    return _shape(shape), _floating(dtype), low, high
+
+
+def _normal_arguments(shape: Any, dtype: Any, mean: float, std: float) -> tuple[Any, ...]:
+    mean, std = float(mean), float(std)
+    if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
+        raise ValueError(f"normal: expected a finite mean and a finite std >= 0, not mean={mean}, std={std}")
+    return _shape(shape), _floating(dtype), mean, std
+
+
+def _integers_arguments(low: int, high: int, shape: Any, dtype: Any) -> tuple[Any, ...]:
+    low, high, wanted = operator.index(low), operator.index(high), dtypes.dtype(dtype)
+    if wanted.kind not in "iu":
+        raise TypeError(f"integers: expected an integer dtype, not {wanted}")
+    if low >= high:
+        raise ValueError(f"integers: expected low < high, not low={low}, high={high}")
+    limits = np.iinfo(wanted.dtype)
+    if low < limits.min or high - 1 > limits.max:
+        raise ValueError(f"integers: {wanted} does not hold all of [{low}, {high})")
+    return low, high, _shape(shape), wanted.dtype
+
+
+def _bernoulli_arguments(p: float, shape: Any) -> tuple[Any, ...]:
+    p = float(p)
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"bernoulli: expected a probability in [0, 1], not {p}")
+    return _shape(shape), p
 
 
 def _floating(dtype: Any) -> np.dtype:
@@ -269,8 +310,8 @@ def uniform(
     **where: Unpack[Where],
 ) -> Tensor:
     """Evenly distributed numbers in [low, high), of `shape`. Rounded to bfloat16, they may be `high`."""
-    array = (generator or default_generator).uniform(shape, _drawn_as(dtype), low, high)
-    return _tensor(array, dtype, **where)
+    arguments = _uniform_arguments(shape, _drawn_as(dtype), low, high)
+    return _tensor("uniform_draw", arguments, dtype, generator, **where)
 
 
 def normal(
@@ -282,9 +323,12 @@ def normal(
     generator: Generator | None = None,
     **where: Unpack[Where],
 ) -> Tensor:
-    """Normally distributed numbers of mean `mean` and standard deviation `std`, of `shape`."""
-    array = (generator or default_generator).normal(shape, _drawn_as(dtype), mean, std)
-    return _tensor(array, dtype, **where)
+    """Normally distributed numbers of mean `mean` and standard deviation `std`, of `shape`.
+
+    Where an engine makes them on its device, their last digit may differ from another engine's: see `philox.normal`.
+    """
+    arguments = _normal_arguments(shape, _drawn_as(dtype), mean, std)
+    return _tensor("normal_draw", arguments, dtype, generator, **where)
 
 
 def randint(
@@ -301,30 +345,40 @@ def randint(
         low, high, shape = 0, low, high
     if high is None or shape is None:
         raise TypeError("randint takes (low, high, shape) or (high, shape)")
-    return _tensor((generator or default_generator).integers(low, high, shape, dtype), None, **where)
+    return _tensor("integers_draw", _integers_arguments(low, high, shape, dtype), None, generator, **where)
 
 
 def randperm(n: int, *, generator: Generator | None = None, **where: Unpack[Where]) -> Tensor:
     """The integers 0..n-1 in random order, int64 of shape (n,)."""
-    return _tensor((generator or default_generator).permutation(n), None, **where)
+    return _tensor("permutation_draw", _shape(n), None, generator, **where)
 
 
 def bernoulli(
     p: float, shape: Any, *, dtype: Any = None, generator: Generator | None = None, **where: Unpack[Where]
 ) -> Tensor:
     """True with probability `p`, of `shape`; bool, or 0 and 1 where another `dtype` is given."""
-    mask = (generator or default_generator).bernoulli(p, shape)
-    if dtype is not None and dtypes.dtype(dtype) is not dtypes.bool_:
-        mask = mask.astype(_drawn_as(dtype).dtype)
-    return _tensor(mask, dtype, **where)
+    return _tensor(
+        "bernoulli_draw", _bernoulli_arguments(p, shape), dtypes.bool_ if dtype is None else dtype, generator, **where
+    )
 
 
 def _tensor(
-    array: np.ndarray, dtype: Any, *, device: Any = None, backend: Any = None, requires_grad: bool = False
+    name: str,
+    arguments: tuple[Any, ...],
+    dtype: Any,
+    generator: Generator | None,
+    *,
+    device: Any = None,
+    backend: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    tensor = from_host(array, place(device, backend))
-    if dtype is not None and dtypes.dtype(dtype) is dtypes.bfloat16:
-        tensor = tensor.astype(dtypes.bfloat16)
+    """The next draw of `generator`, by the operation `name`, as a Tensor of `dtype` (None: as it is drawn)."""
+    target = place(device, backend)
+    make = getattr(target.backend.namespace, name)
+    seed, draw, offset = (generator or default_generator).next_draw_on(target)
+    tensor = wrap(make(seed, draw, *arguments, device=target.native, offset=offset))
+    if dtype is not None and tensor.dtype is not dtypes.dtype(dtype):
+        tensor = tensor.astype(dtype)
     return tensor.requires_grad_() if requires_grad else tensor
 
 

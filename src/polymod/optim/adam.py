@@ -86,9 +86,15 @@ def adam_steps(
     max_exp_avg_sqs: list[Any] | None = None,
     *,
     steps: list[int],
+    scale: Any = None,
     **options: Any,
 ) -> list[tuple[Any, ...]]:
-    """`adam_step` for each parameter; one call, so that an engine can do them all together."""
+    """`adam_step` for each parameter; one call, so that an engine can do them all together.
+
+    `scale` is None or a 0-d array that all gradients are multiplied by first.
+    """
+    if scale is not None:
+        gradients = xp.scale_all(gradients, scale)
     lists = [parameters, gradients, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if max_exp_avg_sqs else [])]
     return [
         xp.adam_step(*arrays, step=step, **options)

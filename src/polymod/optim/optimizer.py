@@ -6,13 +6,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+from .. import dtypes
 from ..autograd.tape import enable_grad, mark_overwritten
 from ..backend import Backend, backend_of
 from ..errors import GradientError
 from ..ops import ops
 from ..tensor import Tensor, wrap
+from . import clipping as clipping  # defines what the gradients' norm is computed by
 from . import state as saved
-from .groups import checked_group, describe, name_of
+from .groups import checked_group, describe, name_of, number
 
 
 class Optimizer:
@@ -96,15 +98,17 @@ class Optimizer:
                 if p.grad is not None:
                     p.grad = None if set_to_none else ops.zeros_like(p.grad.detach())
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], Any] | None = None, *, max_norm: float | None = None) -> Any:
         """Change every parameter that has a gradient.
 
         The operation named by `operation` computes it, `(parameters, gradients, *state, steps=, **options)`
         with a list per argument, for each group and engine; it gives, for each parameter, the new one and its
-        new state.
+        new state. Where there is a `max_norm`, it also gets `scale=`, a 0-d array to multiply the gradients by.
 
         Args:
             closure: computes the loss and its gradients anew; its result is returned.
+            max_norm: use the gradients as `nn.utils.clip_grad_norm_` of all this optimizer's parameters would leave
+                them. `grad` itself is not changed, and need not be read and written once more.
 
         Raises:
             GradientError: a gradient does not fit its parameter; nothing has been changed.
@@ -117,6 +121,8 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         batches = self._batches()
+        if max_norm is not None and batches:
+            limit(batches, number({"max_norm": max_norm}, "max_norm", least=0.0))
         results = [batch.run(self.operation) for batch in batches]
         written: list[Any] = []
         for batch, updates in zip(batches, results, strict=True):
@@ -231,6 +237,30 @@ class _Batch:
         """The operation's result: for each parameter the new array and those of its state."""
         columns = map(list, zip(*self.rows, strict=True))
         return getattr(self.backend.namespace, operation)(*columns, **self.options)
+
+
+def limit(batches: list[_Batch], max_norm: float) -> None:
+    """Let the operations scale the gradients so that the norm of all together is at most `max_norm`."""
+    by_place: dict[tuple[Backend, str], list[list[Any]]] = {}
+    for batch in batches:
+        name, device_of = batch.backend.device_name, batch.backend.device_of  # engines' devices need not be hashable
+        for row in batch.rows:
+            by_place.setdefault((batch.backend, name(device_of(row[1]))), []).append(row)
+    clipped = [
+        backend.namespace.clip_factor([row[1] for row in rows], max_norm=max_norm)
+        for (backend, _), rows in by_place.items()
+    ]
+    if len(clipped) == 1:
+        for batch in batches:
+            batch.options["scale"] = clipped[0][1]
+        return
+    home = wrap(clipped[0][0]).device
+    norms = [ops.astype(wrap(norm).to_device(home), dtypes.float64) for norm, _ in clipped]
+    factor = ops.clip(max_norm / (ops.sqrt(ops.sum(ops.square(ops.stack(norms)))) + 1e-6), None, 1.0)
+    for rows in by_place.values():
+        for row in rows:
+            grad = wrap(row[1])
+            row[1] = (grad * ops.astype(factor.to_device(grad.device), grad.dtype)).array
 
 
 def alike(backend: Backend, x: Any, array: Any) -> bool:

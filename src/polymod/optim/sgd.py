@@ -45,9 +45,16 @@ def sgd_steps(
     parameters: list[Any],
     gradients: list[Any],
     momentum_buffers: list[Any] | None = None,
+    *,
+    scale: Any = None,
     **options: Any,
 ) -> list[tuple[Any, Any]]:
-    """`sgd_step` for each parameter; one call, so that an engine can do them all together."""
+    """`sgd_step` for each parameter; one call, so that an engine can do them all together.
+
+    `scale` is None or a 0-d array that all gradients are multiplied by first.
+    """
+    if scale is not None:
+        gradients = xp.scale_all(gradients, scale)
     buffers = momentum_buffers or [None] * len(parameters)
     return [xp.sgd_step(*arrays, **options) for arrays in zip(parameters, gradients, buffers, strict=True)]
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...autograd.tape import no_grad
+from ...backend import Backend, backend_of
 from ...errors import GradientError
 from ...ops import ops
+from ...optim import clipping as clipping  # defines clip_factor and scale_all
 from ...tensor import Tensor, wrap
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
@@ -33,14 +35,36 @@ def get_total_norm(
     if not given:
         return ops.asarray(0.0)
     p = float(norm_type)
-    home = given[0].device
-    total = _norm(ops.stack([_norm(t, p).to_device(home) for t in given]), p)
+    owner = _in_one_place(given)
+    if p == 2 and owner is not None:
+        total = _of_their_dtype(owner.namespace.clip_factor([t.array for t in given], max_norm=1.0)[0], given)
+    else:
+        home = given[0].device
+        total = _norm(ops.stack([_norm(t, p).to_device(home) for t in given]), p)
     if error_if_nonfinite and not math.isfinite(float(total)):
         raise GradientError(
             f"the total norm of order {p} of the gradients is {float(total)}, so they can't be clipped; with "
             "error_if_nonfinite=False they are scaled by it all the same"
         )
     return total
+
+
+def _in_one_place(tensors: list[Tensor]) -> Backend | None:
+    """The engine of `tensors`, if they are all of one and on one device: it can treat them together."""
+    owner = backend_of(tensors[0].array)
+    device = owner.device_of(tensors[0].array)
+    if owner.is_engine and all(
+        backend_of(t.array) is owner and owner.device_of(t.array) == device for t in tensors[1:]
+    ):
+        return owner
+    return None
+
+
+def _of_their_dtype(norm: Any, tensors: list[Tensor]) -> Tensor:
+    """A norm computed in float32 or float64 as a Tensor, of the dtype of `tensors` where all have one and are real."""
+    found = {t.dtype for t in tensors}
+    first = found.pop()
+    return ops.astype(wrap(norm), first, copy=False) if not found and first.kind == "f" else wrap(norm)
 
 
 def _norm(x: Tensor, p: float) -> Tensor:
@@ -71,9 +95,17 @@ def clip_grad_norm_(
         The norm before scaling, a 0-d Tensor.
     """
     grads = _gradients(parameters)
-    total = get_total_norm([g for _, g in grads], norm_type, error_if_nonfinite)
-    _scale(grads, max_norm, total)
-    return total
+    given = [g for _, g in grads]
+    owner = _in_one_place(given) if given and norm_type == 2 and not error_if_nonfinite else None
+    if owner is None:
+        total = get_total_norm(given, norm_type, error_if_nonfinite)
+        _scale(grads, max_norm, total)
+        return total
+    arrays = [g.array for g in given]
+    norm, factor = owner.namespace.clip_factor(arrays, max_norm=float(max_norm))
+    for (p, _), array in zip(grads, owner.namespace.scale_all(arrays, factor), strict=True):
+        p.grad = wrap(array)
+    return _of_their_dtype(norm, given)
 
 
 def clip_grad_norm(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,8 @@ class Sample:
         attrs: keywords; host arrays in them become the engine's. A callable gets the device under test.
         constant: positions of floating inputs that are not differentiated.
         call: what to call instead of the primitive itself: `call(*tensors)`.
-        torch: the same function of torch's tensors, or its name in torch; None where torch has none.
+        torch: the same function of torch's tensors, or its name in torch; None where torch has none. The project's
+            own tests compare with it; the conformance kit does not.
     """
 
     inputs: tuple[Any, ...]
@@ -87,25 +89,19 @@ def pair(name: str, a: Callable[..., np.ndarray], b: Callable[..., np.ndarray]) 
     ]
 
 
-# functions of torch
+# functions of the library whose tensors they are given
+
+
+def library(tensor: Any) -> Any:
+    return sys.modules[type(tensor).__module__.partition(".")[0]]
 
 
 def functional(name: str, **attrs: Any) -> Callable[..., Any]:
-    def call(*args: Any) -> Any:
-        import torch
-
-        return getattr(torch.nn.functional, name)(*args, **attrs)
-
-    return call
+    return lambda *args: getattr(library(args[0]).nn.functional, name)(*args, **attrs)
 
 
 def special(name: str) -> Callable[..., Any]:
-    def call(*args: Any) -> Any:
-        import torch
-
-        return getattr(torch.special, name)(*args)
-
-    return call
+    return lambda *args: getattr(library(args[0]).special, name)(*args)
 
 
 def method(name: str, *args: Any, **attrs: Any) -> Callable[..., Any]:

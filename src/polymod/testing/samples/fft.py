@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .sample import Draw, Sample
+from .sample import Draw, Sample, library
 
 draw = Draw("fft")
 normal, complex_numbers = draw.normal, draw.complex_numbers
 
 
 def torch_fft(name: str, **attrs: Any) -> Callable[..., Any]:
-    def call(x: Any) -> Any:
-        import torch
-
-        return getattr(torch.fft, name)(x, **attrs)
-
-    return call
+    return lambda x: getattr(library(x).fft, name)(x, **attrs)
 
 
 table: dict[str, list[Sample]] = {

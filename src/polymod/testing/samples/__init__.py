@@ -1,4 +1,5 @@
-"""Inputs for every primitive that has derivative rules, by chapter: what `test_rules.py` differentiates.
+"""Inputs for every primitive that has derivative rules, by chapter: what is differentiated in the tests of the rules
+and, engine by engine, in the conformance kit.
 
 A primitive may have several samples. Values stay clear of kinks and poles, whose derivatives have tests of their own.
 """

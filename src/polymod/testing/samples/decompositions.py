@@ -7,7 +7,7 @@ from typing import Any
 
 import polymod as pm
 
-from .sample import Draw, Sample, method
+from .sample import Draw, Sample, library, method
 
 draw = Draw("decompositions")
 normal, complex_numbers = draw.normal, draw.complex_numbers
@@ -16,12 +16,7 @@ singular, complex_singular = draw.singular, draw.complex_singular
 
 
 def torch_linalg(name: str, **attrs: Any) -> Callable[..., Any]:
-    def call(*args: Any) -> Any:
-        import torch
-
-        return getattr(torch.linalg, name)(*args, **attrs)
-
-    return call
+    return lambda *args: getattr(library(args[0]).linalg, name)(*args, **attrs)
 
 
 def of_hermitian(name: str) -> Callable[..., Any]:

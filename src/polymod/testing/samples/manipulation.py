@@ -7,25 +7,24 @@ from typing import Any
 
 import polymod as pm
 
-from .sample import Draw, Sample, functional, method, one
+from .sample import Draw, Sample, functional, library, method, one
 
 draw = Draw("manipulation")
 normal, complex_numbers = draw.normal, draw.complex_numbers
 
 
 def joined(*arrays: Any, axis: int = 0) -> Any:
-    import torch
-
-    return torch.cat(arrays, axis)
+    return library(arrays[0]).cat(arrays, axis)
 
 
 def piled(axis: int) -> Callable[..., Any]:
-    def call(*arrays: Any) -> Any:
-        import torch
+    return lambda *arrays: library(arrays[0]).stack(arrays, axis)
 
-        return torch.stack(arrays, axis)
 
-    return call
+def elsewhere(engine: pm.Device) -> pm.Device:
+    """Another device of the engine, or NumPy where it has one device."""
+    others = [native for native in engine.backend.devices() if native != engine.native]
+    return pm.Device(engine.backend, others[0]) if others else pm.device("numpy")
 
 
 table: dict[str, list[Sample]] = {
@@ -63,7 +62,7 @@ table: dict[str, list[Sample]] = {
     "zero_pad": one(normal(2, 3), functional("pad", pad=(0, 3, 1, 2)), widths=((1, 2), (0, 3))),
     "move": [
         Sample((normal(2, 3),), lambda engine: {"target": engine, "source": engine}),
-        Sample((normal(2, 3),), lambda engine: {"target": pm.device("strict:device2"), "source": engine}),
+        Sample((normal(2, 3),), lambda engine: {"target": elsewhere(engine), "source": engine}),
     ],
 }
 

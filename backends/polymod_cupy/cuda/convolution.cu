@@ -1,0 +1,566 @@
+// Convolution and its two transposes, without columns in memory (implicit matrix products), and one by one.
+//
+// Arrays are (N, groups * channels, *S), C order; weights (groups * O, C, *K). Each of the three operations is a matrix
+// product of which one factor is gathered from an image: element (row, column) of it lies, along each axis, at
+// base(row) + shift(column). Up to three axes; those that are missing come first, with size 1.
+
+struct Axis { int image, output, kernel, stride, before, dilation; };
+
+struct Convolution {
+    int batch, groups, image_channels, output_channels;  // channels of one group
+    Axis axes[3];
+};
+
+constexpr int AXES = 3, SLAB = 8, OUTSIDE = -(1 << 30);
+
+// Division by a number that is known to a whole block: one multiplication. Exact for n < 2^32.
+struct Divisor {
+    unsigned long long factor;
+    unsigned by;
+    __device__ void set(unsigned n) { by = n; factor = ~0ull / n + 1; }
+    __device__ unsigned operator()(unsigned n) const { return by == 1 ? n : unsigned(__umul64hi(n, factor)); }
+};
+
+// What the output elements of one residue class see. Forward there is one class. Backward (`BACK`), image positions p
+// with p % stride == r are reached by the taps k with (r + before - k * dilation) % stride == 0 only, so that no zeros
+// are multiplied: every stride-th tap, at positions t + offset + i * step of the output for p = r + t * stride.
+struct Window { int first, every, count, stride, offset, step, start, spacing, extent, source; };
+
+template <bool BACK> __device__ Window window(const Axis& a, int residue) {
+    Window w;
+    if (!BACK) return {0, 1, a.kernel, a.stride, -a.before, a.dilation, 0, 1, a.output, a.image};
+    w.start = residue; w.spacing = a.stride; w.stride = 1; w.source = a.output;
+    w.extent = residue < a.image ? (a.image - residue + a.stride - 1) / a.stride : 0;
+    w.every = 1;
+    while (w.every * a.dilation % a.stride) w.every++;
+    w.first = 0;
+    while (w.first < a.kernel && (residue + a.before - w.first * a.dilation) % a.stride) w.first++;
+    w.count = w.first < a.kernel ? (a.kernel - 1 - w.first) / w.every + 1 : 0;
+    w.offset = (residue + a.before - w.first * a.dilation) / a.stride;
+    w.step = -(w.every * a.dilation / a.stride);
+    return w;
+}
+
+// One step of a tiled matrix product: acc += left (SLAB, rows) * right (SLAB, columns), each thread of 16 x 16 having
+// pieces of up to 4 neighbouring rows and columns, 16 pieces apart, so that shared memory is read in vectors.
+template <int V, typename W> struct __align__(sizeof(W) * V > 16 ? 16 : sizeof(W) * V) Vector { W at[V]; };
+
+template <int COUNT, typename W> __device__ inline void read(W (&to)[COUNT], const W* from, int lane) {
+    constexpr int V = COUNT < 4 ? COUNT : 4;
+#pragma unroll
+    for (int part = 0; part < COUNT / V; part++) {
+        const Vector<V, W> v = *reinterpret_cast<const Vector<V, W>*>(from + part * 16 * V + lane * V);
+#pragma unroll
+        for (int i = 0; i < V; i++) to[part * V + i] = v.at[i];
+    }
+}
+
+template <int COUNT> __device__ inline int place(int i, int lane) {  // which row or column piece i of `read` is
+    constexpr int V = COUNT < 4 ? COUNT : 4;
+    return i / V * 16 * V + lane * V + i % V;
+}
+
+template <typename W, int ROWS, int COLUMNS> struct Tiles {
+    W left[2][SLAB][ROWS + 4];
+    W right[2][SLAB][COLUMNS + 4];
+};
+
+template <typename W, int ROWS, int COLUMNS>
+__device__ inline void multiply(const Tiles<W, ROWS, COLUMNS>& tiles, int which, W (&acc)[ROWS / 16][COLUMNS / 16]) {
+    W a[ROWS / 16], b[COLUMNS / 16];
+#pragma unroll
+    for (int k = 0; k < SLAB; k++) {
+        read(a, tiles.left[which][k], threadIdx.x / 16);
+        read(b, tiles.right[which][k], threadIdx.x % 16);
+#pragma unroll
+        for (int i = 0; i < ROWS / 16; i++)
+#pragma unroll
+            for (int j = 0; j < COLUMNS / 16; j++) acc[i][j] += a[i] * b[j];
+    }
+}
+
+// conv (BACK false) and conv_input_back (BACK true): to[n, m, p] = sum over c, taps of weight * from[n, c, seen].
+// A block makes ROWS channels x COLUMNS pixels (of any images) of one group and class. Weights and the gathered pixels
+// of 8 (channel, tap) pairs at a time are read into registers while the last 8 are multiplied out of shared memory: the
+// result is written once, and each input read from memory once for each tile of channels that wants it (neighbouring
+// blocks, so mostly from the second-level cache). Threads of a warp read neighbouring pixels.
+template <typename T, int RANK, bool BACK, int ROWS, int COLUMNS>
+__global__ void __launch_bounds__(256)
+convolve(const T* from, const T* weight, const T* bias, T* to, Convolution shape, index_t row_tiles, index_t classes) {
+    typedef wide<T> W;
+    constexpr int FIRST = AXES - RANK, LEFT = ROWS / 32, RIGHT = COLUMNS / 32;
+    __shared__ Tiles<W, ROWS, COLUMNS> tiles;
+    const int channels = BACK ? shape.output_channels : shape.image_channels;  // that are summed over
+    const int made = BACK ? shape.image_channels : shape.output_channels;
+
+    index_t block = blockIdx.x;
+    const int row_start = int(block % row_tiles) * ROWS;
+    block /= row_tiles;
+    int residues = int(block % classes);
+    block /= classes;
+    const int group = int(block % shape.groups);
+    const index_t column_start = block / shape.groups * COLUMNS;
+
+    Window w[RANK];
+    int taps = 1, all_taps = 1, plane = 1, made_plane = 1;  // elements of one channel
+    index_t pixels = shape.batch;
+#pragma unroll
+    for (int a = RANK - 1; a >= 0; a--) {
+        const Axis& axis = shape.axes[FIRST + a];
+        w[a] = window<BACK>(axis, BACK ? residues % axis.stride : 0);
+        if (BACK) residues /= axis.stride;
+        taps *= w[a].count;
+        all_taps *= axis.kernel;
+        pixels *= w[a].extent;
+        plane *= w[a].source;
+        made_plane *= BACK ? axis.image : axis.output;
+    }
+    if (column_start >= pixels) return;  // classes differ in size; the whole block leaves
+    const int depth = channels * taps;
+    const int row_step = BACK ? all_taps : channels * all_taps, channel_step = BACK ? made * all_taps : all_taps;
+    weight += index_t(group) * channels * made * all_taps;
+    Divisor tap_divisors[RANK];
+#pragma unroll
+    for (int a = 0; a < RANK; a++) tap_divisors[a].set(w[a].count ? w[a].count : 1);
+
+    // the pixels whose surroundings this thread gathers: one of 8 (channel, tap) pairs, every 32nd column
+    index_t base[RIGHT];
+    int position[RIGHT][RANK];
+#pragma unroll
+    for (int q = 0; q < RIGHT; q++) {
+        index_t rest = column_start + threadIdx.x % 32 + 32 * q;
+        const bool valid = rest < pixels;
+        int stride = 1;
+        base[q] = 0;
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            position[q][a] = valid ? int(rest % w[a].extent) * w[a].stride + w[a].offset : OUTSIDE;
+            rest /= w[a].extent;
+            base[q] += valid ? index_t(position[q][a]) * stride : 0;
+            stride *= w[a].source;
+        }
+        base[q] += valid ? (rest * shape.groups + group) * channels * plane : 0;
+    }
+
+    const int steps = taps ? SLAB / taps : 0, remain = taps ? SLAB % taps : 0;
+    int left_tap = threadIdx.x % SLAB, right_tap = threadIdx.x / 32, left_channel = 0, right_channel = 0;
+    if (taps) {
+        left_channel = left_tap / taps; left_tap %= taps;
+        right_channel = right_tap / taps; right_tap %= taps;
+    }
+    W left[LEFT], right[RIGHT], acc[ROWS / 16][COLUMNS / 16] = {};
+
+    auto load = [&]() {
+        int k = 0, size = 1, rest = left_tap;
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            const int whole = tap_divisors[a](rest);
+            k += (w[a].first + (rest - whole * w[a].count) * w[a].every) * size;
+            size *= shape.axes[FIRST + a].kernel;
+            rest = whole;
+        }
+        k += left_channel * channel_step;
+#pragma unroll
+        for (int q = 0; q < LEFT; q++) {
+            const int row = row_start + threadIdx.x / SLAB + 32 * q;
+            left[q] = left_channel < channels && row < made ? widen(weight[row * row_step + k]) : W(0);
+        }
+        int moved[RANK], offset = right_channel * plane;
+        size = 1, rest = right_tap;
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            const int whole = tap_divisors[a](rest);
+            moved[a] = (rest - whole * w[a].count) * w[a].step;
+            offset += moved[a] * size;
+            size *= w[a].source;
+            rest = whole;
+        }
+#pragma unroll
+        for (int q = 0; q < RIGHT; q++) {
+            bool inside = right_channel < channels;
+#pragma unroll
+            for (int a = 0; a < RANK; a++) inside &= unsigned(position[q][a] + moved[a]) < unsigned(w[a].source);
+            right[q] = inside ? widen(from[base[q] + offset]) : W(0);
+        }
+        left_channel += steps; left_tap += remain;
+        if (left_tap >= taps) { left_tap -= taps; left_channel++; }
+        right_channel += steps; right_tap += remain;
+        if (right_tap >= taps) { right_tap -= taps; right_channel++; }
+    };
+    auto store = [&](int which) {  // a warp writes 8 x 4 elements of `left`, which lie in different banks
+#pragma unroll
+        for (int q = 0; q < LEFT; q++) tiles.left[which][threadIdx.x % SLAB][threadIdx.x / SLAB + 32 * q] = left[q];
+#pragma unroll
+        for (int q = 0; q < RIGHT; q++) tiles.right[which][threadIdx.x / 32][threadIdx.x % 32 + 32 * q] = right[q];
+    };
+
+    if (depth) {
+        load();
+        store(0);
+        __syncthreads();
+        int which = 0;
+        for (int done = SLAB; done < depth; done += SLAB) {
+            load();
+            multiply(tiles, which, acc);
+            which ^= 1;
+            store(which);
+            __syncthreads();
+        }
+        multiply(tiles, which, acc);
+    }
+
+#pragma unroll
+    for (int j = 0; j < COLUMNS / 16; j++) {
+        index_t rest = column_start + place<COLUMNS / 16>(j, threadIdx.x % 16);
+        if (rest >= pixels) continue;
+        int pixel = 0, stride = 1;
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            pixel += (w[a].start + int(rest % w[a].extent) * w[a].spacing) * stride;
+            stride *= BACK ? shape.axes[FIRST + a].image : shape.axes[FIRST + a].output;
+            rest /= w[a].extent;
+        }
+        T* out = to + (rest * shape.groups + group) * made * made_plane + pixel;
+#pragma unroll
+        for (int i = 0; i < ROWS / 16; i++) {
+            const int row = row_start + place<ROWS / 16>(i, threadIdx.x / 16);
+            if (row >= made) continue;
+            out[index_t(row) * made_plane] = narrow<T>(acc[i][j] + (bias ? widen(bias[group * made + row]) : W(0)));
+        }
+    }
+}
+
+// conv_weight_back: to[o, (c, k)] = sum over all pixels p of all images of g[n, o, p] * x[n, c, p seen by k], of the
+// pixels [part * step, (part + 1) * step) only: `to` is (parts, groups, O, C * taps), and `add_parts` adds the parts up
+// in order, so that the result is the same every time. Pixels, which lie side by side, go along the 8 of a slab.
+// g is read once for each tile of (c, k), x once for each tile of o.
+template <typename T, typename To, int RANK, int ROWS, int COLUMNS>
+__global__ void __launch_bounds__(256)
+convolve_weight(const T* x, const T* g, To* to, Convolution shape, index_t row_tiles, index_t column_tiles, index_t step) {
+    typedef wide<T> W;
+    constexpr int FIRST = AXES - RANK, LEFT = ROWS / 32, RIGHT = COLUMNS / 32;
+    __shared__ Tiles<W, ROWS, COLUMNS> tiles;
+    index_t block = blockIdx.x;
+    const int row_start = int(block % row_tiles) * ROWS;
+    block /= row_tiles;
+    const int column_start = int(block % column_tiles) * COLUMNS;
+    block /= column_tiles;
+    const int group = int(block % shape.groups);
+    const index_t part = block / shape.groups;
+
+    int taps = 1, plane = 1, pixels = 1;
+    Divisor output_divisors[RANK];
+#pragma unroll
+    for (int a = 0; a < RANK; a++) {
+        const Axis& axis = shape.axes[FIRST + a];
+        taps *= axis.kernel;
+        plane *= axis.image;
+        pixels *= axis.output;
+        output_divisors[a].set(axis.output);
+    }
+    const int columns = shape.image_channels * taps;
+    const index_t all = index_t(shape.batch) * pixels, first = part * step;
+    const int length = int(first + step < all ? step : all - first);
+
+    int shift[RIGHT][RANK], base[RIGHT];  // of the columns whose pixels this thread gathers, every 32nd
+#pragma unroll
+    for (int q = 0; q < RIGHT; q++) {
+        int rest = column_start + threadIdx.x / SLAB + 32 * q, stride = 1;
+        const bool valid = rest < columns;
+        base[q] = 0;
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            const Axis& axis = shape.axes[FIRST + a];
+            shift[q][a] = valid ? rest % axis.kernel * axis.dilation - axis.before : OUTSIDE;
+            rest /= axis.kernel;
+            base[q] += valid ? shift[q][a] * stride : 0;
+            stride *= axis.image;
+        }
+        base[q] += valid ? rest * plane : 0;
+    }
+    int done = threadIdx.x % SLAB;  // pixels of this part before this thread's
+    index_t image = (first + done) / pixels;
+    int pixel = int((first + done) % pixels);
+    const int images_on = SLAB / pixels, pixels_on = SLAB % pixels;
+    W left[LEFT], right[RIGHT], acc[ROWS / 16][COLUMNS / 16] = {};
+
+    auto load = [&]() {
+        const bool valid = done < length;
+        const T* g_here = g + (image * shape.groups + group) * shape.output_channels * pixels + pixel;
+#pragma unroll
+        for (int q = 0; q < LEFT; q++) {
+            const int row = row_start + threadIdx.x / SLAB + 32 * q;
+            left[q] = valid && row < shape.output_channels ? widen(g_here[index_t(row) * pixels]) : W(0);
+        }
+        int position[RANK], offset = 0, size = 1, rest = pixel;
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            const int whole = output_divisors[a](rest);
+            position[a] = (rest - whole * shape.axes[FIRST + a].output) * shape.axes[FIRST + a].stride;
+            offset += position[a] * size;
+            size *= shape.axes[FIRST + a].image;
+            rest = whole;
+        }
+        const T* x_here = x + (image * shape.groups + group) * shape.image_channels * plane;
+#pragma unroll
+        for (int q = 0; q < RIGHT; q++) {
+            bool inside = valid;
+#pragma unroll
+            for (int a = 0; a < RANK; a++)
+                inside &= unsigned(position[a] + shift[q][a]) < unsigned(shape.axes[FIRST + a].image);
+            right[q] = inside ? widen(x_here[base[q] + offset]) : W(0);
+        }
+        done += SLAB;
+        image += images_on; pixel += pixels_on;
+        if (pixel >= pixels) { pixel -= pixels; image++; }
+    };
+    auto store = [&](int which) {
+#pragma unroll
+        for (int q = 0; q < LEFT; q++) tiles.left[which][threadIdx.x % SLAB][threadIdx.x / SLAB + 32 * q] = left[q];
+#pragma unroll
+        for (int q = 0; q < RIGHT; q++) tiles.right[which][threadIdx.x % SLAB][threadIdx.x / SLAB + 32 * q] = right[q];
+    };
+
+    load();
+    store(0);
+    __syncthreads();
+    int which = 0;
+    for (int begun = SLAB; begun < length; begun += SLAB) {
+        load();
+        multiply(tiles, which, acc);
+        which ^= 1;
+        store(which);
+        __syncthreads();
+    }
+    multiply(tiles, which, acc);
+
+    to += (part * shape.groups + group) * shape.output_channels * columns;
+#pragma unroll
+    for (int i = 0; i < ROWS / 16; i++) {
+        const int row = row_start + place<ROWS / 16>(i, threadIdx.x / 16);
+#pragma unroll
+        for (int j = 0; j < COLUMNS / 16; j++) {
+            const int column = column_start + place<COLUMNS / 16>(j, threadIdx.x % 16);
+            if (row < shape.output_channels && column < columns)
+                to[index_t(row) * columns + column] = static_cast<To>(acc[i][j]);
+        }
+    }
+}
+
+// to[i] = the sum of from[part, i]: each part read once.
+template <typename From, typename To> __global__ void add_parts(const From* from, To* to, index_t size, index_t parts) {
+    for (index_t i = blockIdx.x * index_t(blockDim.x) + threadIdx.x; i < size; i += index_t(gridDim.x) * blockDim.x) {
+        From total = 0;
+        for (index_t part = 0; part < parts; part++) total += from[part * size + i];
+        to[i] = static_cast<To>(total);
+    }
+}
+
+// conv and conv_input_back for groups of few channels, where a tile would be mostly empty: one thread for each element
+// of the result, neighbours side by side. Inputs are read once for each tap, from the first-level cache but for the
+// first time.
+template <typename T, int RANK, bool BACK>
+__global__ void convolve_each(const T* from, const T* weight, const T* bias, T* to, Convolution shape, index_t size) {
+    typedef wide<T> W;
+    constexpr int FIRST = AXES - RANK;
+    const int channels = BACK ? shape.output_channels : shape.image_channels;
+    const int made = BACK ? shape.image_channels : shape.output_channels;
+    int taps = 1, plane = 1;
+#pragma unroll
+    for (int a = 0; a < RANK; a++) {
+        taps *= shape.axes[FIRST + a].kernel;
+        plane *= BACK ? shape.axes[FIRST + a].output : shape.axes[FIRST + a].image;
+    }
+    const int row_step = BACK ? taps : channels * taps, channel_step = BACK ? made * taps : taps;
+    for (index_t i = blockIdx.x * index_t(blockDim.x) + threadIdx.x; i < size; i += index_t(gridDim.x) * blockDim.x) {
+        index_t rest = i;
+        int p[AXES] = {0, 0, 0};
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            const int extent = BACK ? shape.axes[FIRST + a].image : shape.axes[FIRST + a].output;
+            p[FIRST + a] = int(rest % extent);
+            rest /= extent;
+        }
+        const int row = int(rest % made), group = int(rest / made % shape.groups);
+        const index_t image = rest / made / shape.groups;
+        const T* source = from + (image * shape.groups + group) * channels * plane;
+        const T* w = weight + index_t(group) * channels * made * taps + row * row_step;
+        W total = bias ? widen(bias[group * made + row]) : W(0);
+        int at[AXES] = {0, 0, 0};  // where tap k[a] looks along each axis, or OUTSIDE
+        auto seen = [&](int a, int k) {
+            const Axis& axis = shape.axes[a];
+            if (!BACK) {
+                const int found = p[a] * axis.stride - axis.before + k * axis.dilation;
+                return unsigned(found) < unsigned(axis.image) ? found : OUTSIDE;
+            }
+            const int found = p[a] + axis.before - k * axis.dilation;
+            return found >= 0 && found % axis.stride == 0 && found / axis.stride < axis.output ? found / axis.stride : OUTSIDE;
+        };
+        const int k0 = RANK > 2 ? shape.axes[0].kernel : 1, k1 = RANK > 1 ? shape.axes[1].kernel : 1;
+        for (int c = 0; c < channels; c++)
+            for (int a = 0; a < k0; a++) {
+                if (RANK > 2 && (at[0] = seen(0, a)) == OUTSIDE) continue;
+                for (int b = 0; b < k1; b++) {
+                    if (RANK > 1 && (at[1] = seen(1, b)) == OUTSIDE) continue;
+                    const int high = RANK > 1 ? shape.axes[1].output : 1, high_image = RANK > 1 ? shape.axes[1].image : 1;
+                    const index_t line = index_t(c) * plane
+                        + index_t(at[0] * (BACK ? high : high_image) + at[1])
+                        * (BACK ? shape.axes[2].output : shape.axes[2].image);
+                    for (int k = 0; k < shape.axes[2].kernel; k++) {
+                        const int x = seen(2, k);
+                        if (x == OUTSIDE) continue;
+                        total += widen(w[c * channel_step + (a * k1 + b) * shape.axes[2].kernel + k])
+                            * widen(source[line + x]);
+                    }
+                }
+            }
+        to[i] = narrow<T>(total);
+    }
+}
+
+// conv_weight_back for such groups: one block for each element of the weight, which reads two channels of all images;
+// those of a channel's taps run side by side and find them in the second-level cache.
+template <typename T, int RANK>
+__global__ void convolve_weight_each(const T* x, const T* g, T* to, Convolution shape) {
+    typedef wide<T> W;
+    constexpr int FIRST = AXES - RANK;
+    index_t rest = blockIdx.x;
+    int k[RANK], plane = 1, pixels = 1;
+#pragma unroll
+    for (int a = RANK - 1; a >= 0; a--) {
+        k[a] = int(rest % shape.axes[FIRST + a].kernel) * shape.axes[FIRST + a].dilation - shape.axes[FIRST + a].before;
+        rest /= shape.axes[FIRST + a].kernel;
+        plane *= shape.axes[FIRST + a].image;
+        pixels *= shape.axes[FIRST + a].output;
+    }
+    const int channel = int(rest % shape.image_channels);
+    const index_t row = rest / shape.image_channels, group = row / shape.output_channels;  // row: of all groups
+    Divisor divisors[RANK], by_image;
+#pragma unroll
+    for (int a = 0; a < RANK; a++) divisors[a].set(shape.axes[FIRST + a].output);
+    by_image.set(pixels);
+    W total = 0;
+    const unsigned all = unsigned(shape.batch) * pixels;  // below 2^31, see the caller
+    for (unsigned i = threadIdx.x; i < all; i += blockDim.x) {
+        const unsigned image = by_image(i);
+        unsigned pixel = i - image * pixels;
+        index_t at = (index_t(image) * shape.groups * shape.image_channels + group * shape.image_channels + channel) * plane;
+        const index_t g_at = (index_t(image) * shape.groups * shape.output_channels + row) * pixels + pixel;
+        int stride = 1;
+        bool inside = true;
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            const unsigned whole = divisors[a](pixel);
+            const int p = int(pixel - whole * shape.axes[FIRST + a].output) * shape.axes[FIRST + a].stride + k[a];
+            inside &= unsigned(p) < unsigned(shape.axes[FIRST + a].image);
+            at += index_t(p) * stride;
+            stride *= shape.axes[FIRST + a].image;
+            pixel = whole;
+        }
+        if (inside) total += widen(g[g_at]) * widen(x[at]);
+    }
+    total = block_reduce<Sum>(total);
+    if (threadIdx.x == 0) to[blockIdx.x] = narrow<T>(total);
+}
+
+// ------------------------------------------------------------------------- columns, to be multiplied by cuBLAS
+
+// columns (groups, C * taps, images * outputs) of the images [first, first + images): read by cuBLAS, written once here;
+// the image is read once for each tap, mostly from the cache. A block writes a stretch of one row: what is the same for
+// all of it, the channel and the tap, is found once.
+template <typename T, int RANK>
+__global__ void make_columns(const T* x, T* to, Convolution shape, index_t first, index_t images, index_t strips) {
+    constexpr int FIRST = AXES - RANK;
+    index_t row = blockIdx.x / strips;
+    index_t rest = row;
+    int shift[RANK], pixels = 1, plane = 1;
+    Divisor divisors[RANK];
+#pragma unroll
+    for (int a = RANK - 1; a >= 0; a--) {
+        const Axis& axis = shape.axes[FIRST + a];
+        shift[a] = int(rest % axis.kernel) * axis.dilation - axis.before;
+        rest /= axis.kernel;
+        pixels *= axis.output;
+        plane *= axis.image;
+        divisors[a].set(axis.output);
+    }
+    const index_t channels = index_t(shape.groups) * shape.image_channels;  // rest is the channel of all groups
+    const index_t length = images * pixels;
+    Divisor by_image;
+    by_image.set(pixels);
+    for (index_t i = blockIdx.x % strips * blockDim.x + threadIdx.x; i < length; i += strips * blockDim.x) {
+        const unsigned image = by_image(unsigned(i));
+        unsigned pixel = unsigned(i) - image * pixels;
+        index_t at = ((first + image) * channels + rest) * plane;
+        int stride = 1;
+        bool inside = true;
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            const unsigned whole = divisors[a](pixel);
+            const int p = int(pixel - whole * shape.axes[FIRST + a].output) * shape.axes[FIRST + a].stride + shift[a];
+            inside &= unsigned(p) < unsigned(shape.axes[FIRST + a].image);
+            at += index_t(p) * stride;
+            stride *= shape.axes[FIRST + a].image;
+            pixel = whole;
+        }
+        to[row * length + i] = inside ? x[at] : narrow<T>(wide<T>(0));
+    }
+}
+
+// The transpose: the columns' cotangents, added up where they were read from. Each image element sums what its taps got,
+// in order: columns are read once, the image is written once.
+template <typename T, int RANK>
+__global__ void from_columns(const T* columns, T* to, Convolution shape, index_t first, index_t images) {
+    typedef wide<T> W;
+    constexpr int FIRST = AXES - RANK;
+    index_t plane = 1, pixels = 1;
+    int taps = 1;
+#pragma unroll
+    for (int a = 0; a < RANK; a++) {
+        plane *= shape.axes[FIRST + a].image;
+        pixels *= shape.axes[FIRST + a].output;
+        taps *= shape.axes[FIRST + a].kernel;
+    }
+    const index_t channels = index_t(shape.groups) * shape.image_channels, size = images * channels * plane;
+    for (index_t i = blockIdx.x * index_t(blockDim.x) + threadIdx.x; i < size; i += index_t(gridDim.x) * blockDim.x) {
+        index_t rest = i;
+        int p[RANK];
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            p[a] = int(rest % shape.axes[FIRST + a].image) + shape.axes[FIRST + a].before;
+            rest /= shape.axes[FIRST + a].image;
+        }
+        const index_t channel = rest % channels, image = rest / channels;
+        W total = 0;
+        for (int tap = 0; tap < taps; tap++) {
+            int left = tap, stride = 1;
+            index_t pixel = 0;
+            bool inside = true;
+#pragma unroll
+            for (int a = RANK - 1; a >= 0; a--) {
+                const Axis& axis = shape.axes[FIRST + a];
+                const int found = p[a] - left % axis.kernel * axis.dilation;
+                left /= axis.kernel;
+                inside &= found >= 0 && found % axis.stride == 0 && found / axis.stride < axis.output;
+                pixel += found / axis.stride * stride;
+                stride *= axis.output;
+            }
+            if (inside) total += widen(columns[((channel * taps + tap) * images + image) * pixels + pixel]);
+        }
+        to[first * channels * plane + i] = narrow<T>(total);
+    }
+}
+
+// (channels, images, pixels) -> images [first, first + images) of (N, channels, pixels), with the bias; and the reverse.
+template <typename T, bool REVERSE>
+__global__ void images_first(const T* from, const T* bias, T* to, index_t first, index_t images, index_t channels, index_t pixels) {
+    for (index_t row = blockIdx.x; row < images * channels; row += gridDim.x) {  // rows of the images' side
+        const index_t image = row / channels, channel = row % channels;
+        const index_t there = (channel * images + image) * pixels, here = (first * channels + row) * pixels;
+        const wide<T> added = bias ? widen(bias[channel]) : wide<T>(0);
+        for (index_t p = threadIdx.x; p < pixels; p += blockDim.x) {
+            if (REVERSE) to[there + p] = from[here + p];
+            else to[here + p] = narrow<T>(widen(from[there + p]) + added);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""`python -m benchmarks --devices cpu,cuda`: the same models on several devices, and when a GPU pays."""

@@ -1,0 +1,68 @@
+"""What a result has to be: of the engine and on its device, and of NumPy's values, shape and dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import polymod as pm
+
+from .samples import Sample
+
+# relative, and absolute in proportion to the largest magnitude expected
+TOLERANCE = {"float64": (1e-9, 1e-10), "float32": (2e-4, 2e-5), "float16": (1e-2, 1e-2), "bfloat16": (5e-2, 5e-2)}
+COMPLEX = {"float32": "complex64", "float64": "complex128"}
+
+
+def has(device: pm.Device, dtype: str) -> bool:
+    """Whether the engine says that it has this dtype on this device."""
+    can = device.backend.capabilities
+    if (dtype.startswith("complex") and not can.complex) or (dtype in ("float64", "complex128") and not can.float64):
+        return False
+    if dtype in ("float16", "bfloat16"):
+        return hasattr(device.backend.xp, dtype)
+    with pm.use_backend(device):
+        return dtype in pm.__array_namespace_info__().dtypes(device=device)
+
+
+def precisions(device: pm.Device) -> list[str]:
+    """The real floating dtypes of the standard that the device has."""
+    return [dtype for dtype in ("float64", "float32") if has(device, dtype)]
+
+
+def rounded(x: Any, dtype: str) -> Any:
+    """A host array's floating numbers in the precision of `dtype`; anything else as it is."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fc":
+        return x
+    return x.astype(COMPLEX[dtype] if x.dtype.kind == "c" else dtype)
+
+
+def is_complex(sample: Sample) -> bool:
+    return any(isinstance(x, np.ndarray) and x.dtype.kind == "c" for x in sample.inputs)
+
+
+def on(device: pm.Device, *tensors: pm.Tensor | None) -> None:
+    """They are Tensors of the engine's arrays, on this device."""
+    for t in tensors:
+        if t is not None:
+            assert isinstance(t, pm.Tensor), f"{type(t).__name__} is no Tensor"
+            kinds = device.backend.array_types
+            assert isinstance(t.array, kinds), f"{type(t.array).__name__} is no array of {device.backend.name}"
+            assert t.device == device, f"the result is on {t.device}, its inputs on {device}"
+
+
+def close(found: np.ndarray, expected: np.ndarray, dtype: str, what: str = "result") -> None:
+    """The same shape, and the same values in the precision of `dtype`."""
+    assert found.shape == expected.shape, f"{what}: shape {found.shape}, expected {expected.shape}"
+    relative, absolute = TOLERANCE[dtype]
+    finite = np.abs(expected[np.isfinite(expected)]) if expected.dtype.kind in "fc" else np.zeros(0)
+    scale = max(1.0, float(np.max(finite, initial=0.0)))
+    np.testing.assert_allclose(found, expected, rtol=relative, atol=absolute * scale, err_msg=what)
+
+
+def same_kind(found: Sequence[Any], expected: Sequence[Any]) -> None:
+    """As many results, of the same shapes and dtypes."""
+    described = [[(tuple(y.shape), pm.dtypes.dtype(y.dtype).name) for y in ys] for ys in (found, expected)]
+    assert described[0] == described[1], f"shapes and dtypes {described[0]}, expected {described[1]}"

@@ -1,0 +1,4 @@
+"""The conformance kit: what every engine has to prove, a chapter a file.
+
+pytest --pyargs polymod.testing.conformance --polymod-backend NAME[:DEVICE]
+"""
