@@ -51,7 +51,7 @@ def description(threads: int) -> dict[str, object]:
     """What a reader needs to know to judge the timings."""
     return {
         "cpu": cpu_name(),
-        "cores": cores(),
+        "cores": os.cpu_count(),
         "threads": threads,
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),

@@ -107,3 +107,15 @@ def test_complex_functions_on_the_edges(name, dtype, xp):
     assert found.dtype == dtype
     for part in (np.real, np.imag):
         np.testing.assert_allclose(part(found), part(wanted), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 4), (), (3, 0)])
+def test_assigning_one_number_by_a_mask(shape, xp):
+    x = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    mask = np.array([True, False, True]) if shape else np.array(True)
+    found = xp.index_set(there(x), there(np.float32(-0.0)[()].reshape(())), key=there(mask))
+    wanted = x.copy()
+    wanted[mask] = -0.0
+    np.testing.assert_array_equal(np.signbit(pm.to_numpy(found)), np.signbit(wanted))
+    np.testing.assert_array_equal(pm.to_numpy(found), wanted)
+    assert found.dtype == np.float32

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -59,3 +64,10 @@ def test_a_kernel_of_the_users_runs_on_a_tensor(cupy):
 
 def test_an_array_in_host_memory_has_no_cuda_interface():
     assert not hasattr(pm.ones(3, backend="numpy"), "__cuda_array_interface__")
+
+
+def test_the_code_of_the_documentation_runs():
+    page = (Path(__file__).parent.parent / "docs" / "cupy.md").read_text()
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", page, re.M | re.S))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

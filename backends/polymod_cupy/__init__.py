@@ -18,12 +18,16 @@ import cupy
 
 from .basic import kernels as basic_kernels
 from .complex import kernels as complex_kernels
+from .convolution import kernels as convolution_kernels
 from .indexing import index_add
+from .indexing import kernels as indexing_kernels
+from .linalg import kernels as linalg_kernels
 from .linear import kernels as linear_kernels
 from .losses import kernels as losses_kernels
 from .neural import kernels as neural_kernels
 from .optim import kernels as optim_kernels
 from .peak import peak_memory
+from .random import kernels as random_kernels
 from .softmax import kernels as softmax_kernels
 from .special import kernels as special_kernels
 
@@ -39,12 +43,14 @@ backend = Backend(
     kernels={
         **basic_kernels,
         **complex_kernels,
-        **linear_kernels,
+        **linalg_kernels, **convolution_kernels, **linear_kernels,
         **neural_kernels,
         **optim_kernels,
         **special_kernels,
         **softmax_kernels,
         **losses_kernels,
+        **indexing_kernels,
+        **random_kernels,
     },
     capabilities=Capabilities(host_access=False),
     device_name=device_name,

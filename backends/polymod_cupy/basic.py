@@ -85,4 +85,14 @@ def remainder(a: Any, b: Any, /) -> cupy.ndarray:
         return _remainder(a, b)
 
 
-kernels: dict[str, Callable[..., Any]] = {f.__name__: f for f in (asarray, clip, remainder, sign)}
+def index_set(x: cupy.ndarray, values: cupy.ndarray, *, key: Any) -> cupy.ndarray:
+    with x.device:
+        mask = key[0] if isinstance(key, tuple) and len(key) == 1 else key
+        if isinstance(mask, cupy.ndarray) and mask.dtype == bool and values.ndim == 0:  # no need to count the mask
+            return cupy.where(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), values, x)
+        result = x.copy()
+        result[key] = values
+        return result
+
+
+kernels: dict[str, Callable[..., Any]] = {f.__name__: f for f in (asarray, clip, index_set, remainder, sign)}

@@ -102,7 +102,8 @@ def random_dropout(
             x = x.copy()
         y = cupy.empty(x.shape, x.dtype)
         bits = np.uint32(t >> 16), np.uint32(t & 0xFFFF)
-        factor = (np.float64 if x.dtype == np.float64 else np.float32)(scale)
+        rounded = float(x.dtype.type(scale))  # as the array libraries do with numbers
+        factor = (np.float64 if x.dtype == np.float64 else np.float32)(rounded)
         _run("random_dropout", (TYPES[x.dtype.name],), (x, y), 8, seed, draw, offset, *bits, factor)
         return y
 

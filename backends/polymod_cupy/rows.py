@@ -48,7 +48,7 @@ def _shared(lanes: int, count: int) -> Share:
     return Share(lanes, threads, -(-count // (threads // lanes)))
 
 
-def _power_of_two(n: int) -> int:
+def power_of_two(n: int) -> int:
     """The least power of two that is not below `n`."""
     return 1 << (n - 1).bit_length()
 
@@ -56,10 +56,10 @@ def _power_of_two(n: int) -> int:
 def share(lines: Lines, vec: int) -> Share:
     """For kernels that walk along lines of any length."""
     if lines.inner > 1:
-        lanes = 1 if lines.count >= MANY else min(8, _power_of_two(lines.n))
+        lanes = 1 if lines.count >= MANY else min(8, power_of_two(lines.n))
         return Share(lanes, 256, -(-lines.count // (256 // lanes)))
     packs = -(-lines.n // vec)
-    lanes = _power_of_two(packs) if packs <= 32 else 32 if packs <= 256 else 128 if packs <= 1024 else LARGEST_BLOCK
+    lanes = power_of_two(packs) if packs <= 32 else 32 if packs <= 256 else 128 if packs <= 1024 else LARGEST_BLOCK
     return _shared(lanes, lines.count)
 
 
@@ -69,8 +69,8 @@ def in_registers(lines: Lines, vec: int, of_warp: int, of_block: int) -> tuple[i
     if lines.inner > 1:
         return None
     packs = -(-lines.n // vec)
-    lanes = min(32, _power_of_two(packs))
-    items = vec * _power_of_two(-(-packs // lanes))
+    lanes = min(32, power_of_two(packs))
+    items = vec * power_of_two(-(-packs // lanes))
     if items > of_warp:
         items = vec
         while lines.n > items * LARGEST_BLOCK or items < min(of_block, 8):

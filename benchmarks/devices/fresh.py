@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,21 @@ def first_steps(contestant: str, case: str, limit: float) -> dict[str, Any]:
     Returns:
         `empty` and `filled`, each with the seconds of `prepare` (load the engine, model and data onto the device),
         `first`, `second` and `warm` (the median of later steps); `compilation`, the part of prepare and first
-        together that the filled caches save.
+        together that the filled caches save, or None where nothing was laid into the caches (then `filled` is
+        `empty`).
     """
     with tempfile.TemporaryDirectory() as folder:
         variables = {name: str(Path(folder, name.lower())) for name in CACHES} | KEEP_ALL
-        found = {state: _fresh("start", contestant, case, variables, limit) for state in ("empty", "filled")}
-    empty, filled = (s["prepare"] + s["first"] for s in found.values())
-    return {**found, "cold_s": empty, "cold_filled_s": filled, "compilation": max(0.0, (empty - filled) / empty)}
+        empty = _fresh("start", contestant, case, variables, limit)
+        compiled = any(path.is_file() for path in Path(folder).rglob("*"))
+        filled = _fresh("start", contestant, case, variables, limit) if compiled else empty
+    cold, again = (s["prepare"] + s["first"] for s in (empty, filled))
+    share = max(0.0, (cold - again) / cold) if compiled else None
+    return {"empty": empty, "filled": filled, "cold_s": cold, "cold_filled_s": again, "compilation": share}
 
 
 def memory(contestant: str, case: str, limit: float) -> dict[str, Any]:
-    """The bytes `held` between two training steps, the most that a `step` takes beyond them (None where there is no
+    """The bytes `held` between two training steps, the `most` that there are at once in one (None where there is no
     way to know), and `how` that was found."""
     return _fresh("memory", contestant, case, RETURN_AT_ONCE, limit)
 
@@ -76,27 +81,44 @@ def start(run: Any, began: float) -> dict[str, float]:
     return {"prepare": prepare, "first": first, "second": second, "warm": statistics.median(others)}
 
 
-def take(run: Any) -> dict[str, Any]:
-    def step() -> None:
+def take(small: Callable[[], Any], large: Callable[[], Any]) -> dict[str, Any]:
+    """The memory that making and training `large` takes, beyond that of a process that has trained `small`."""
+    loaded = small()  # brings in the engine's code and whatever its libraries allocate once and for all
+    _steps(loaded, 2)
+    held = 0
+
+    def train(then: Callable[[], Any]) -> None:
+        nonlocal held
+        run = large()
+        _steps(run, 2)
+        then()
+        _steps(run, 1)
+        held = run.held()
+
+    if loaded.peak_memory(lambda: None) is not None:
+        most, how = loaded.peak_memory(lambda: train(lambda: None)), "counted by the engine"
+    elif loaded.on_host:
+        gc.collect()
+        most, how = resident(train), "the process's resident memory"
+    else:
+        train(lambda: None)
+        most, how = None, "not known"
+    return {"held": held, "most": most, "how": how if most is not None else "not known"}
+
+
+def _steps(run: Any, count: int) -> None:
+    for _ in range(count):
         run.step()
-        run.synchronize()
-
-    for _ in range(3):
-        step()
-    gc.collect()
-    taken, how = run.peak_memory(step), "counted by the engine"
-    if taken is None and run.on_host:
-        taken, how = resident(step), "the process's resident memory"
-    return {"held": run.held(), "step": taken, "how": how if taken is not None else "not known"}
+    run.synchronize()
 
 
-def resident(function: Any) -> int | None:
-    """How far the memory of this process grows at most while `function` runs; None where the system can't tell."""
+def resident(train: Callable[[Callable[[], Any]], None]) -> int | None:
+    """How far the memory of this process is, in a later training step, above that before; None where the system can't
+    tell. `train` calls what it is given before that step, so that the compilation of the first is not counted."""
     reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
     try:
-        reset.write_text("5")  # VmHWM starts again from what is resident now
-        before = _kilobytes(status, "VmHWM")
-        function()
+        before = _kilobytes(status, "VmRSS")
+        train(lambda: reset.write_text("5"))  # VmHWM starts again from what is resident then
         return max(0, _kilobytes(status, "VmHWM") - before) * 1024
     except (OSError, KeyError):
         return None
@@ -116,10 +138,13 @@ def main() -> None:
     workload = next(w for w in [*CASES, *QUICK_CASES] if w.name == case)
     problem = make_problem(workload)
     began = time.perf_counter()
-    run = builder(contestant)(workload, problem)
-    if run is None:
-        raise SystemExit(f"{contestant} has no means for {case}")
-    print(json.dumps(start(run, began) if what == "start" else take(run)))
+    build = builder(contestant)
+    if what == "memory":
+        small = make_problem(QUICK_CASES[1])
+        print(json.dumps(take(lambda: build(QUICK_CASES[1], small), lambda: build(workload, problem))))
+        return
+    run = build(workload, problem)
+    print(json.dumps(start(run, began)))
 
 
 if __name__ == "__main__":

@@ -87,12 +87,13 @@ def crossings(rows: list[dict[str, Any]], first: str, others: list[str]) -> list
 
 
 def sentence(sweep: Sweep, found: Mapping[str, Any]) -> str:
-    """ "from 512 x 512 on", with where the curves cross and what is gained at the largest size."""
+    """When the other is faster than the first, where the curves cross, and what is gained at the largest size."""
+    first, other = found["first"], found["other"]
     largest = f"{found['ratio']:.3g} times as fast at {sweep.phrase.format(found['largest'])}"
     at = found["at"]
     if at is None:
-        return f"not up to {sweep.phrase.format(found['largest'])} ({largest})"
-    on = f"from {sweep.phrase.format(at['size'])} on"
+        return f"{other} is not faster than {first} ({largest})"
+    on = f"{other} is faster than {first} from {sweep.phrase.format(at['size'])} on"
     if at["estimate"] is None:
         return f"{on}, the smallest measured ({largest})"
     return f"{on} (the curves cross at about {at['estimate']:.0f}; {largest})"

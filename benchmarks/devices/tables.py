@@ -44,7 +44,7 @@ def about(found: dict[str, Any]) -> str:
     for row in rows[1:]:
         row[2] = row[2] or machine["versions"].get(row[1], "")
     notes = [
-        f"{machine['cpu']}, {machine['threads']} of {machine['cores']} cores, load {machine['load_average']}; "
+        f"{machine['cpu']}, {machine['threads']} of {machine['cores']} cores used, load {machine['load_average']}; "
         f"Python {machine['python']}. {found['precision']}.",
         "Times are medians; all contestants take turns in one process. Before anything is timed, their outputs, "
         "gradients and the loss after an optimizer step must agree.",
@@ -62,13 +62,13 @@ def speeds(found: dict[str, Any]) -> str:
     first = names[0]
     times = {(r["model"], r["pass"], r["contestant"]): r for r in found["models"]}
     places = list(dict.fromkeys((r["model"], r["title"], r["pass"]) for r in found["models"]))
-    rows = [["model", "pass", *names, *(f"{n} is faster by" for n in names[1:])]]
+    rows = [["model", "pass", *names, *(f"speed of {n}" for n in names[1:])]]
     for model, title, step in places:
         medians = [_median(times.get((model, step, n))) for n in names]
         base = medians[0]
         gains = ["-" if m is None or base is None else f"{base / m:.2f} x" for m in medians[1:]]
         rows.append([title, step, *(_time(times.get((model, step, n))) for n in names), *gains])
-    note = f'"Faster by" is the time of {first} over the other\'s: below 1 the other is slower.' if names[1:] else ""
+    note = f"Speed: how many times as fast as {first} (its time over the other's; below 1 slower)." if names[1:] else ""
     return table(rows) + ("\n\n" + note if note else "")
 
 
@@ -77,10 +77,10 @@ def starts(found: dict[str, Any]) -> str:
     at = {(c["sweep"], c["other"]): c for c in crossings(found["sweeps"], first, others)}
     lines = []
     for sweep in SWEEPS:
-        chosen = [(o, at[sweep.name, o]) for o in others if (sweep.name, o) in at]
+        chosen = [at[sweep.name, o] for o in others if (sweep.name, o) in at]
         if chosen:
             lines.append(f"- {sweep.title}:")
-            lines += [f"  - {other} is faster than {first} {sentence(sweep, c)}" for other, c in chosen]
+            lines += [f"  - {sentence(sweep, c)}" for c in chosen]
     rows = [["workload", "size", *found["contestants"]]]
     by_place = {(r["sweep"], r["size"], r["contestant"]): r for r in found["sweeps"]}
     for sweep in SWEEPS:
@@ -107,26 +107,32 @@ def first_steps(found: dict[str, Any]) -> str:
             rows.append([r["model"], r["contestant"], "ERROR", "", "", "", ""])
             continue
         warm = r["filled"]["warm"]
-        cells = [duration(r["cold_s"]), duration(r["cold_filled_s"]), f"{r['compilation']:.0%}", duration(warm)]
+        compiled = r["compilation"] is not None
+        filled = [duration(r["cold_filled_s"]), f"{r['compilation']:.0%}"] if compiled else ["-", "none kept"]
+        cells = [duration(r["cold_s"]), *filled, duration(warm)]
         rows.append([r["model"], r["contestant"], *cells, f"{r['cold_s'] / warm:.3g} x"])
     note = (
         "Cold: from loading the engine to the end of the first training step, model and data brought to the device "
         "in between; polymod itself is imported. Compilation: the part of it that is saved where the caches of "
-        "compiled code are filled. Warm: the median of later steps."
+        "compiled code are filled; none kept: nothing was laid into them. Warm: the median of later steps."
     )
     return table(rows) + "\n\n" + note
 
 
 def memory(found: dict[str, Any]) -> str:
-    rows = [["model", "contestant", "held", "a step adds at most", "high-water mark", "known from"]]
+    rows = [["model", "contestant", "high-water mark", "of it held between steps", "known from"]]
     for r in found["memory"]:
         if r["error"]:
-            rows.append([r["model"], r["contestant"], "ERROR", "", "", ""])
+            rows.append([r["model"], r["contestant"], "ERROR", "", ""])
             continue
-        step = r["step"]
-        most = ["-", "-"] if step is None else [size(step), size(step + r["held"])]
-        rows.append([r["model"], r["contestant"], size(r["held"]), *most, r["how"]])
-    return table(rows) + "\n\nHeld: weights, the optimizer's state and the data, between two steps."
+        most = "-" if r["most"] is None else size(r["most"])
+        rows.append([r["model"], r["contestant"], most, size(r["held"]), r["how"]])
+    note = (
+        "High-water mark: the most that there is at once in a training step, beyond a process that has trained a small "
+        "model. Held: weights, the optimizer's state and the data. An engine counts its arrays; resident memory has "
+        "in it, besides, what libraries and the compiler keep."
+    )
+    return table(rows) + "\n\n" + note
 
 
 def size(n: float) -> str:

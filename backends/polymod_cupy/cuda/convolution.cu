@@ -85,7 +85,7 @@ __device__ inline void multiply(const Tiles<W, ROWS, COLUMNS>& tiles, int which,
 // result is written once, and each input read from memory once for each tile of channels that wants it (neighbouring
 // blocks, so mostly from the second-level cache). Threads of a warp read neighbouring pixels.
 template <typename T, int RANK, bool BACK, int ROWS, int COLUMNS>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 2)
 convolve(const T* from, const T* weight, const T* bias, T* to, Convolution shape, index_t row_tiles, index_t classes) {
     typedef wide<T> W;
     constexpr int FIRST = AXES - RANK, LEFT = ROWS / 32, RIGHT = COLUMNS / 32;
@@ -235,7 +235,7 @@ convolve(const T* from, const T* weight, const T* bias, T* to, Convolution shape
 // in order, so that the result is the same every time. Pixels, which lie side by side, go along the 8 of a slab.
 // g is read once for each tile of (c, k), x once for each tile of o.
 template <typename T, typename To, int RANK, int ROWS, int COLUMNS>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 2)
 convolve_weight(const T* x, const T* g, To* to, Convolution shape, index_t row_tiles, index_t column_tiles, index_t step) {
     typedef wide<T> W;
     constexpr int FIRST = AXES - RANK, LEFT = ROWS / 32, RIGHT = COLUMNS / 32;

@@ -2,8 +2,10 @@
 
 from math import pi, sqrt
 
+from .. import draws  # noqa: F401 defines bernoulli_draw
 from ..autograd.families import Elementwise, General, Linear
-from ..backend import define
+from ..backend import backend_of, define
+from ..tensor import raw
 
 
 @define
@@ -120,6 +122,45 @@ def softshrink(xp, x, *, width):
 def outside(xp, x, width):
     """True where |x| is above `width`, or NaN."""
     return ~((x >= -width) & (x <= width))
+
+
+# The cotangents of their inputs.
+
+
+@define
+def leaky_relu_back(xp, g, x, *, negative_slope):
+    """`g` where x is above 0, negative_slope `g` elsewhere."""
+    return xp.masked(g, x > 0) + xp.masked(g * negative_slope, ~(x > 0))
+
+
+@define
+def threshold_back(xp, g, x, *, threshold):
+    """`g` where x is above the threshold, exactly 0 elsewhere."""
+    return xp.masked(g, ~(x <= threshold))
+
+
+@define
+def hardtanh_back(xp, g, x, *, low, high):
+    """`g` where x is between `low` and `high`, exactly 0 elsewhere."""
+    return xp.masked(g, ~((x <= low) | (x >= high)))
+
+
+@define
+def hardsigmoid_back(xp, g, x):
+    """`g` / 6 where x is between -3 and 3, exactly 0 elsewhere."""
+    return xp.masked(g * SIXTH, (x > -3) & (x < 3))
+
+
+@define
+def hardswish_back(xp, g, x):
+    """`g` (x / 3 + 1/2) where x is between -3 and 3, exactly 0 below and `g` from 3 on."""
+    return xp.masked(g * (x / 3 + 0.5), (x > -3) & (x < 3)) + xp.masked(g, ~(x < 3))
+
+
+@define
+def shrink_back(xp, g, x, *, width):
+    """`g` where x is outside [-width, width], exactly 0 within."""
+    return xp.masked(g, outside(xp, x, width))
 
 
 # ------------------------------------------------------------------------------------------------- exponential
@@ -246,17 +287,27 @@ def dropout(xp, x, keep, *, scale):
     return xp.where(keep, x * scale, 0)
 
 
+@define
+def random_dropout(xp, x, *, seed, draw, p, axes, scale, offset=None):
+    """`dropout` by a draw (see `draws`): each element is 0 with probability `p`, together with all those that share its
+    place on the first `axes` axes. No mask is kept: it is its own transpose, by the same draw."""
+    array = raw(x)
+    while hasattr(array, "depths"):  # examples draw the same
+        array = array.value
+    owner, shape = backend_of(array), (*x.shape[:axes], *(1,) * (x.ndim - axes))
+    keep = owner.namespace.bernoulli_draw(seed, draw, shape, 1 - p, device=owner.device_of(array), offset=offset)
+    return xp.dropout(x, keep, scale=scale)
+
+
 relu = General(lambda xp, g, y, _x: xp.relu_back(g, y))  # 0 at 0
-leaky_relu = General(lambda xp, g, _y, x, negative_slope: xp.masked(g, x > 0) + xp.masked(g * negative_slope, ~(x > 0)))
+leaky_relu = General(lambda xp, g, _y, x, negative_slope: xp.leaky_relu_back(g, x, negative_slope=negative_slope))
 prelu = Elementwise(lambda xp, _y, x, weight: xp.where(x > 0, 1, weight), lambda xp, _y, x, _w: xp.clip(x, None, 0.0))
-threshold = General(lambda xp, g, _y, x, threshold, value: xp.masked(g, ~(x <= threshold)))
-hardtanh = General(lambda xp, g, _y, x, low, high: xp.masked(g, ~((x <= low) | (x >= high))))
-hardsigmoid = General(lambda xp, g, _y, x: xp.masked(g * SIXTH, (x > -3) & (x < 3)))
-hardswish = General(
-    lambda xp, g, _y, x: xp.masked(g * (x / 3 + 0.5), (x > -3) & (x < 3)) + xp.masked(g, ~(x < 3))  # 1 at 3
-)
-hardshrink = General(lambda xp, g, _y, x, width: xp.masked(g, outside(xp, x, width)))
-softshrink = General(lambda xp, g, _y, x, width: xp.masked(g, outside(xp, x, width)))
+threshold = General(lambda xp, g, _y, x, threshold, value: xp.threshold_back(g, x, threshold=threshold))
+hardtanh = General(lambda xp, g, _y, x, low, high: xp.hardtanh_back(g, x, low=low, high=high))
+hardsigmoid = General(lambda xp, g, _y, x: xp.hardsigmoid_back(g, x))
+hardswish = General(lambda xp, g, _y, x: xp.hardswish_back(g, x))
+hardshrink = General(lambda xp, g, _y, x, width: xp.shrink_back(g, x, width=width))
+softshrink = General(lambda xp, g, _y, x, width: xp.shrink_back(g, x, width=width))
 elu = Elementwise(
     lambda xp, _y, x, alpha, scale, rate: xp.elu_slope(x, alpha=alpha, scale=scale, rate=rate), floating=True
 )
@@ -272,3 +323,4 @@ softmax = General(lambda xp, g, y, _x, axis: xp.softmax_back(g, y, axis=axis))
 masked_softmax = General(lambda xp, g, y, _x, axis: xp.softmax_back(g, y, axis=axis))
 log_softmax = General(lambda xp, g, y, _x, axis: g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True))
 dropout = Linear(lambda xp, g, _x, keep, scale: xp.dropout(g, keep, scale=scale))
+random_dropout = Linear(lambda xp, g, _x, **how: xp.random_dropout(g, **how))

@@ -13,7 +13,6 @@ import numpy as np
 from ..autograd.families import Joint
 from ..autograd.operands import fit, unbroadcast
 from ..backend import backend_of, define
-from ..philox import bernoulli_mask
 from ..tensor import Tensor, raw, wrap
 
 
@@ -210,7 +209,7 @@ def random_keep(like, seed, number, shape, p):
     while hasattr(array, "depths"):  # examples draw the same
         array = array.value
     owner = backend_of(array)
-    kept = owner.from_numpy(bernoulli_mask(seed, number, shape, 1 - p), owner.device_of(array))
+    kept = owner.namespace.bernoulli_draw(seed, number, shape, 1 - p, device=owner.device_of(array))
     return wrap(kept) if isinstance(like, Tensor) else kept
 
 

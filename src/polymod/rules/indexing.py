@@ -49,8 +49,16 @@ index = Linear(lambda xp, g, _x, key: xp.index_back(g, key=key, shape=_x.shape))
 index_back = Linear(lambda xp, g, _g, key, shape: xp.index(g, key=key))
 index_set = Linear(
     lambda xp, g, _x, _values, key: xp.index_set(g, xp.zeros((), dtype=g.dtype, device=g.device), key=key),
-    lambda xp, g, _x, _values, key: fit(xp, written(xp, g, key), _values),
+    lambda xp, g, _x, _values, key: value_cotangent(xp, g, key, _values),
 )
+
+
+def value_cotangent(xp, g, key, values):
+    """What `values` have from `g` at `key`; for one number written by a mask nothing depends on the mask's count."""
+    mask = key[0] if isinstance(key, tuple) and len(key) == 1 else key
+    if len(values.shape) == 0 and hasattr(mask, "dtype") and not may_repeat(mask):
+        return xp.sum(xp.where(xp.reshape(mask, (*mask.shape, *(1,) * (g.ndim - mask.ndim))), g, 0))
+    return fit(xp, written(xp, g, key), values)
 
 
 def written(xp, g, key):

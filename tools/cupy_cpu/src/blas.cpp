@@ -53,22 +53,22 @@ static void ger(int m, int n, T* alpha, T* x, int incx, T* y, int incy, T* a, in
       a[i + j * lda] += *alpha * x[i * incx] * (conjugated ? conjugate(y[j * incy]) : y[j * incy]);
 }
 
-#define REDUCTIONS(T, AMAX, AMIN, ASUM, NRM2)                                                  \
-  int AMAX(Handle* h, int n, T* x, int incx, int* result) {                                    \
-    return run_to_scalar(h, [=] { *result = extremum(n, x, incx, 1); });                       \
-  }                                                                                            \
-  int AMIN(Handle* h, int n, T* x, int incx, int* result) {                                    \
-    return run_to_scalar(h, [=] { *result = extremum(n, x, incx, -1); });                      \
-  }                                                                                            \
-  int ASUM(Handle* h, int n, T* x, int incx, Real<T>* result) {                                \
-    return run_to_scalar(h, [=] { *result = Real<T>(norm(n, x, incx, 1)); });                  \
-  }                                                                                            \
-  int NRM2(Handle* h, int n, T* x, int incx, Real<T>* result) {                                \
-    return run_to_scalar(h, [=] { *result = Real<T>(norm(n, x, incx, 2)); });                  \
+#define REDUCTIONS(T, AMAX, AMIN, ASUM, NRM2)                                 \
+  int AMAX(Handle* h, int n, T* x, int incx, int* result) {                   \
+    return run_to_scalar(h, [=] { *result = extremum(n, x, incx, 1); });      \
+  }                                                                           \
+  int AMIN(Handle* h, int n, T* x, int incx, int* result) {                   \
+    return run_to_scalar(h, [=] { *result = extremum(n, x, incx, -1); });     \
+  }                                                                           \
+  int ASUM(Handle* h, int n, T* x, int incx, Real<T>* result) {               \
+    return run_to_scalar(h, [=] { *result = Real<T>(norm(n, x, incx, 1)); }); \
+  }                                                                           \
+  int NRM2(Handle* h, int n, T* x, int incx, Real<T>* result) {               \
+    return run_to_scalar(h, [=] { *result = Real<T>(norm(n, x, incx, 2)); }); \
   }
-#define DOT(T, NAME, CONJUGATED)                                                               \
-  int NAME(Handle* h, int n, T* x, int incx, T* y, int incy, T* result) {                      \
-    return run_to_scalar(h, [=] { *result = dot(n, x, incx, y, incy, CONJUGATED); });          \
+#define DOT(T, NAME, CONJUGATED)                                                      \
+  int NAME(Handle* h, int n, T* x, int incx, T* y, int incy, T* result) {             \
+    return run_to_scalar(h, [=] { *result = dot(n, x, incx, y, incy, CONJUGATED); }); \
   }
 #define GER(T, NAME, CONJUGATED)                                                               \
   int NAME(Handle* h, int m, int n, T* alpha, T* x, int incx, T* y, int incy, T* a, int lda) { \

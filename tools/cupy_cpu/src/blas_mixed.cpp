@@ -4,23 +4,33 @@
 #include "handle.h"
 #include "lapack.h"
 
-enum DataType { R_32F = 0, R_64F = 1, R_16F = 2, R_8I = 3, C_32F = 4, C_64F = 5, R_8U = 8, R_32I = 10, R_16BF = 14 };
 enum { COMPUTE_16F = 64, COMPUTE_16F_PEDANTIC = 65, COMPUTE_32F = 68 };
 
 static Int size_of(int type) {
   switch (type) {
-    case C_64F: return 16;
-    case R_64F: case C_32F: return 8;
-    case R_32F: case R_32I: return 4;
-    case R_8I: case R_8U: return 1;
-    default: return 2;
+    case C_64F:
+      return 16;
+    case R_64F:
+    case C_32F:
+      return 8;
+    case R_32F:
+    case R_32I:
+      return 4;
+    case R_8I:
+    case R_8U:
+      return 1;
+    default:
+      return 2;
   }
 }
 static float load(int type, const void* a, Int i) {
   switch (type) {
-    case R_32F: return ((const float*)a)[i];
-    case R_16F: return (float)((const _Float16*)a)[i];
-    case R_8I: return ((const int8_t*)a)[i];
+    case R_32F:
+      return ((const float*)a)[i];
+    case R_16F:
+      return (float)((const _Float16*)a)[i];
+    case R_8I:
+      return ((const int8_t*)a)[i];
     case R_16BF: {
       uint32_t bits = (uint32_t)((const uint16_t*)a)[i] << 16;
       float f;
@@ -32,8 +42,12 @@ static float load(int type, const void* a, Int i) {
 }
 static void store(int type, void* a, Int i, float f) {
   switch (type) {
-    case R_32F: ((float*)a)[i] = f; return;
-    case R_16F: ((_Float16*)a)[i] = (_Float16)f; return;
+    case R_32F:
+      ((float*)a)[i] = f;
+      return;
+    case R_16F:
+      ((_Float16*)a)[i] = (_Float16)f;
+      return;
     case R_16BF: {
       uint32_t bits;
       memcpy(&bits, &f, sizeof f);
@@ -66,7 +80,7 @@ static void gemm_alike(int ta, int tb, int m, int n, int k, void* alpha, void* a
 static void gemm_mixed(int ta, int tb, int m, int n, int k, void* alpha, Matrix a, Matrix b, void* beta, Matrix c,
                        int compute, Int batch) {
   bool alike = a.type == b.type && a.type == c.type;
-  auto same = !alike             ? nullptr
+  auto same = !alike            ? nullptr
               : a.type == R_64F ? gemm_alike<double>
               : a.type == C_32F ? gemm_alike<cfloat>
               : a.type == C_64F ? gemm_alike<cdouble>
@@ -92,9 +106,8 @@ static void gemm_mixed(int ta, int tb, int m, int n, int k, void* alpha, Matrix 
 #define GEMM_EX(NAME, STRIDED)                                                                                       \
   int NAME(Handle* h, int ta, int tb, int m, int n, int k, void* alpha, char* a, int at, int lda, char* b, int bt,   \
            int ldb, void* beta, char* c, int ct, int ldc, int compute, int) {                                        \
-    return run(h, [=] {                                                                                              \
-      gemm_mixed(ta, tb, m, n, k, alpha, {a, at, lda}, {b, bt, ldb}, beta, {c, ct, ldc}, compute, 1);                \
-    });                                                                                                              \
+    return run(                                                                                                      \
+        h, [=] { gemm_mixed(ta, tb, m, n, k, alpha, {a, at, lda}, {b, bt, ldb}, beta, {c, ct, ldc}, compute, 1); }); \
   }                                                                                                                  \
   int STRIDED(Handle* h, int ta, int tb, int m, int n, int k, void* alpha, char* a, int at, int lda, Int step_a,     \
               char* b, int bt, int ldb, Int step_b, void* beta, char* c, int ct, int ldc, Int step_c, int batch,     \
@@ -107,9 +120,8 @@ static void gemm_mixed(int ta, int tb, int m, int n, int k, void* alpha, Matrix 
 extern "C" {
 int cublasSgemmEx(Handle* h, int ta, int tb, int m, int n, int k, float* alpha, char* a, int at, int lda, char* b,
                   int bt, int ldb, float* beta, char* c, int ct, int ldc) {
-  return run(h, [=] {
-    gemm_mixed(ta, tb, m, n, k, alpha, {a, at, lda}, {b, bt, ldb}, beta, {c, ct, ldc}, COMPUTE_32F, 1);
-  });
+  return run(
+      h, [=] { gemm_mixed(ta, tb, m, n, k, alpha, {a, at, lda}, {b, bt, ldb}, beta, {c, ct, ldc}, COMPUTE_32F, 1); });
 }
 GEMM_EX(cublasGemmEx, cublasGemmStridedBatchedEx)
 GEMM_EX(cublasGemmEx_v11, cublasGemmStridedBatchedEx_v11)

@@ -17,7 +17,8 @@ int forbid_unsafe_call() {
   int e = SUCCESS;
   for (auto s : capturing) {
     auto& c = *s->capture;
-    bool forbidden = c.mode == CAPTURE_GLOBAL || (c.mode == CAPTURE_THREAD_LOCAL && c.thread == std::this_thread::get_id());
+    bool forbidden =
+        c.mode == CAPTURE_GLOBAL || (c.mode == CAPTURE_THREAD_LOCAL && c.thread == std::this_thread::get_id());
     if (forbidden) c.invalid = true, e = CAPTURE_UNSUPPORTED;
   }
   return e;

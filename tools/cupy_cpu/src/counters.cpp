@@ -26,7 +26,8 @@ void count_bytes(Counter what, const char* function, size_t bytes) {
   count(what, function);
 }
 void ask(Counter what, const char* function) {
-  if (tell(what, function, 1)) throw std::runtime_error(std::string("forbidden here: ") + names[what] + " by " + function);
+  if (tell(what, function, 1))
+    throw std::runtime_error(std::string("forbidden here: ") + names[what] + " by " + function);
 }
 
 extern "C" {

@@ -54,21 +54,56 @@ int cudaDeviceGetPCIBusId(char* s, int n, int device) {
 }
 int cudaDeviceGetAttribute(int* v, int attribute, int device) {
   static const std::map<int, int> values = {
-      {1, 1024},                                             // threads of a block
-      {2, 1024}, {3, 1024}, {4, 64},                         // its x, y, z
-      {5, 0x7fffffff}, {6, 65535}, {7, 65535},               // blocks of a grid: x, y, z
-      {8, MEMORY_OF_BLOCK}, {9, 65536}, {10, 32},            // shared memory, constant memory, warp size
-      {11, 0x7fffffff}, {12, 65536}, {13, 1000000},          // pitch, registers of a block, clock in kHz
-      {14, 512}, {15, 0}, {16, 2}, {17, 0},                  // texture alignment, overlap, multiprocessors, timeout
-      {18, 0}, {19, 1}, {20, 0}, {21, 131072}, {27, 65536},  // integrated, can map host memory, compute mode, textures
-      {31, 0}, {32, 0}, {33, 0}, {34, 0}, {35, 0},           // concurrent kernels, ECC, PCI bus and device, TCC
-      {36, 1000000}, {37, 64}, {38, 1 << 20}, {39, 2048},    // memory clock and bus, L2, threads of a multiprocessor
-      {40, 0}, {41, 1}, {45, 131072}, {69, 131072},          // copy engines, unified addresses, textures
-      {75, 9}, {76, 0}, {78, 1},                             // compute capability, stream priorities
-      {81, MEMORY_OF_MULTIPROCESSOR}, {82, 65536},           // shared memory, registers of a multiprocessor
-      {83, 1}, {84, 0}, {86, 0}, {87, 2}, {88, 0}, {89, 0},  // managed memory, several GPUs on a board, atomics
-      {95, 0}, {96, 0}, {97, MEMORY_OF_BLOCK_OPTIN},         // cooperative launches, shared memory that can be had
-      {115, 0},                                              // memory pools of the driver
+      {1, 1024},  // threads of a block
+      {2, 1024},
+      {3, 1024},
+      {4, 64},  // its x, y, z
+      {5, 0x7fffffff},
+      {6, 65535},
+      {7, 65535},  // blocks of a grid: x, y, z
+      {8, MEMORY_OF_BLOCK},
+      {9, 65536},
+      {10, 32},  // shared memory, constant memory, warp size
+      {11, 0x7fffffff},
+      {12, 65536},
+      {13, 1000000},  // pitch, registers of a block, clock in kHz
+      {14, 512},
+      {15, 0},
+      {16, 2},
+      {17, 0},  // texture alignment, overlap, multiprocessors, timeout
+      {18, 0},
+      {19, 1},
+      {20, 0},
+      {21, 131072},
+      {27, 65536},  // integrated, can map host memory, compute mode, textures
+      {31, 0},
+      {32, 0},
+      {33, 0},
+      {34, 0},
+      {35, 0},  // concurrent kernels, ECC, PCI bus and device, TCC
+      {36, 1000000},
+      {37, 64},
+      {38, 1 << 20},
+      {39, 2048},  // memory clock and bus, L2, threads of a multiprocessor
+      {40, 0},
+      {41, 1},
+      {45, 131072},
+      {69, 131072},  // copy engines, unified addresses, textures
+      {75, 9},
+      {76, 0},
+      {78, 1},  // compute capability, stream priorities
+      {81, MEMORY_OF_MULTIPROCESSOR},
+      {82, 65536},  // shared memory, registers of a multiprocessor
+      {83, 1},
+      {84, 0},
+      {86, 0},
+      {87, 2},
+      {88, 0},
+      {89, 0},  // managed memory, several GPUs on a board, atomics
+      {95, 0},
+      {96, 0},
+      {97, MEMORY_OF_BLOCK_OPTIN},  // cooperative launches, shared memory that can be had
+      {115, 0},                     // memory pools of the driver
   };
   auto i = values.find(attribute);
   if (!exists(device)) return INVALID_DEVICE;

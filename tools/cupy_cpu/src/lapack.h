@@ -12,6 +12,9 @@ using Int = int64_t;  // NumPy's OpenBLAS has 64-bit integers
 using cfloat = std::complex<float>;
 using cdouble = std::complex<double>;
 
+// cudaDataType: what functions that name their types take
+enum DataType { R_32F = 0, R_64F = 1, R_16F = 2, R_8I = 3, C_32F = 4, C_64F = 5, R_8U = 8, R_32I = 10, R_16BF = 14 };
+
 template <class T>
 constexpr bool is_real = std::is_floating_point<T>::value;
 template <class T>

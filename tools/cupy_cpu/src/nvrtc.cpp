@@ -13,7 +13,7 @@ enum Result { NVRTC_SUCCESS = 0, NVRTC_COMPILATION = 6, NVRTC_NAME_EXPRESSION_NO
 struct Program {
   string source, name, log, image;
   std::vector<std::pair<string, string>> headers;
-  std::vector<string> expressions;        // such as fill<float, 3>
+  std::vector<string> expressions;         // such as fill<float, 3>
   std::map<string, string> lowered_names;  // the symbol of each
 };
 

@@ -56,7 +56,6 @@ int cusolverDnDestroySyevjInfo(void*) { return 0; }
 }
 
 // ---- the functions that name their types ----
-enum DataType { R_32F = 0, R_64F = 1, C_32F = 4, C_64F = 5 };
 static int no_workspace(size_t* device, size_t* host) {
   *device = *host = 1;
   return 0;

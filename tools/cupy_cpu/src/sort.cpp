@@ -28,20 +28,34 @@ static bool less(const std::complex<T>& a, const std::complex<T>& b) {
 template <class F>
 static void with_type(int id, F f) {
   switch (id) {
-    case 0: return f((int8_t*)nullptr);
-    case 1: return f((uint8_t*)nullptr);
-    case 2: return f((int16_t*)nullptr);
-    case 3: return f((uint16_t*)nullptr);
-    case 4: return f((int32_t*)nullptr);
-    case 5: return f((uint32_t*)nullptr);
-    case 6: return f((int64_t*)nullptr);
-    case 7: return f((uint64_t*)nullptr);
-    case 8: return f((_Float16*)nullptr);
-    case 9: return f((float*)nullptr);
-    case 10: return f((double*)nullptr);
-    case 11: return f((cfloat*)nullptr);
-    case 12: return f((cdouble*)nullptr);
-    case 13: return f((bool*)nullptr);
+    case 0:
+      return f((int8_t*)nullptr);
+    case 1:
+      return f((uint8_t*)nullptr);
+    case 2:
+      return f((int16_t*)nullptr);
+    case 3:
+      return f((uint16_t*)nullptr);
+    case 4:
+      return f((int32_t*)nullptr);
+    case 5:
+      return f((uint32_t*)nullptr);
+    case 6:
+      return f((int64_t*)nullptr);
+    case 7:
+      return f((uint64_t*)nullptr);
+    case 8:
+      return f((_Float16*)nullptr);
+    case 9:
+      return f((float*)nullptr);
+    case 10:
+      return f((double*)nullptr);
+    case 11:
+      return f((cfloat*)nullptr);
+    case 12:
+      return f((cdouble*)nullptr);
+    case 13:
+      return f((bool*)nullptr);
   }
   throw std::runtime_error("not available in CuPy-on-CPU: sort of CuPy's type number " + std::to_string(id));
 }

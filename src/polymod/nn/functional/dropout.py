@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 from ... import random
+from ...backend import find_owner
 from ...errors import ShapeError
 from ...ops import ops
 from ...rules import primitives
@@ -25,7 +26,7 @@ __all__ = [
     "feature_alpha_dropout",
 ]
 
-_dropout = primitives["dropout"]
+_dropout, _random_dropout = primitives["dropout"], primitives["random_dropout"]
 SELU_FLOOR = -1.7580993408473766  # the limit of selu(x) for x to minus infinity
 
 Generator = random.Generator | None
@@ -41,7 +42,7 @@ def dropout(
     check_probability(p)
     if not training or p == 0:
         return as_tensor(input)
-    return _dropout(input, kept(tuple(raw(input).shape), input, p, generator), scale=scale_of(p))
+    return _drop(input, raw(input).ndim, p, generator)
 
 
 def dropout1d(
@@ -122,9 +123,24 @@ def feature_alpha_dropout(
 def _drop_channels(input: Any, axes: int, p: float, training: bool, generator: Generator) -> Tensor:
     """`dropout` with one decision for all elements that share their place on the first `axes` axes."""
     check_probability(p)
-    shape = _channel_shape(input, axes, "dropout of channels")
+    _channel_shape(input, axes, "dropout of channels")  # which looks at the axes
     if not training or p == 0:
         return as_tensor(input)
+    return _drop(input, axes, p, generator)
+
+
+def _drop(input: Any, axes: int, p: float, generator: Generator) -> Tensor:
+    """Dropout by one draw, with one decision for all elements that share their place on the first `axes` axes.
+
+    An engine that draws and drops in one pass keeps no mask; on others the mask costs less than drawing it again.
+    """
+    array = raw(input)
+    owner = find_owner(type(array))
+    if owner is not None and "random_dropout" in owner.kernels:
+        seed, draw, offset = (generator or random.default_generator).next_draw_on(wrap(array).device)
+        how = {"seed": seed, "draw": draw, "offset": offset, "p": p, "axes": axes, "scale": scale_of(p)}
+        return _random_dropout(input, **how)
+    shape = tuple(array.shape[:axes]) + (1,) * (array.ndim - axes)
     return _dropout(input, kept(shape, input, p, generator), scale=scale_of(p))
 
 

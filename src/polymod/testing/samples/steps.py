@@ -18,7 +18,7 @@ def adam(shape: tuple[int, ...], amsgrad: bool) -> tuple[np.ndarray, ...]:
     """A parameter, its gradient, and averages of gradients, of squares, and the largest of these."""
     parameter, gradient, average = (draw.normal(*shape) for _ in range(3))
     squares = [np.asarray(draw.within(0.1, 1, *shape)) for _ in range(1 + amsgrad)]
-    return parameter, gradient, 0.1 * average, *squares
+    return parameter, gradient, np.asarray(0.1 * average), *squares
 
 
 def sgd(shape: tuple[int, ...], momentum: bool) -> tuple[np.ndarray, ...]:
