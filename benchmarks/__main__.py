@@ -46,7 +46,9 @@ def arguments() -> argparse.ArgumentParser:
     ours.add_argument("--workloads", metavar="A,B", help="names, or beginnings of names (default: all)")
     devices = parser.add_argument_group("with --devices")
     devices.add_argument("--parts", metavar="A,B", help=f"some of {', '.join(PARTS)} (default: all)")
-    devices.add_argument("--capture", action="store_true", help="also each training step captured and replayed")
+    devices.add_argument(
+        "--capture", action="store_true", help="also the training step captured and replayed, where a device can"
+    )
     devices.add_argument("--quick", action="store_true", help="small sizes, to try the program out")
     devices.add_argument(
         "--slowest",
@@ -157,6 +159,7 @@ def compare_devices(
     options: argparse.Namespace, places: list[str], names: list[str], described: dict[str, object]
 ) -> int:
     from .devices import figures, run, tables
+    from .devices.contestants import CAPTURED
 
     parts = listed(options.parts) if options.parts else list(PARTS)
     strange = [part for part in parts if part not in PARTS]
@@ -172,6 +175,8 @@ def compare_devices(
         clock=options.clock,
         slowest=options.slowest,
     )
+    if options.capture and not any(name.endswith(CAPTURED) for name in settings.contestants):
+        raise ValueError(f"--capture: none of {', '.join(places)} can capture a step")
     found = run.run(settings, described, options.out)
     page = tables.page(found)
     print(page)

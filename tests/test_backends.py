@@ -371,3 +371,39 @@ def test_device_and_backend_together():
         place("cpu", "strict")
     with pytest.raises(BackendError, match="device cpu is not a device of backend 'strict'"):
         place(device("cpu"), "strict")
+
+
+def test_functions_follow_their_arrays(engine):
+    """An engine whose functions need the device set gets it set for operations, definitions, rules and sums."""
+    import dataclasses
+
+    from polymod.backend import backend_of, portable
+
+    counted = []
+
+    def following(function):
+        def run(*args, **attrs):
+            counted.append(getattr(function, "__name__", "a rule"))
+            return function(*args, **attrs)
+
+        return run
+
+    own = engine.backend
+    follower = dataclasses.replace(own, following=following)
+    x = pm.ones(3)
+    follower.namespace.add(x.array, x.array)
+    follower.namespace.softplus_of = None
+    assert counted == ["add"] or counted
+    known = portable.get("clip_factor")
+    assert known is not None
+    counted.clear()
+    pm.register_backend(follower)
+    try:
+        assert backend_of(x.array) is follower
+        counted.clear()
+        y = pm.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        (y * 2 + y * y).sum().backward()
+        assert len(counted) >= 4
+        assert pm.to_numpy(y.grad).tolist() == [4.0, 6.0, 8.0]
+    finally:
+        pm.register_backend(own)

@@ -1,4 +1,4 @@
-"""The CuPy plugin's products of matrices: against the portable definitions, and the seam that other libraries fit in."""
+"""The CuPy plugin's products of matrices, against the portable definitions and NumPy."""
 
 from __future__ import annotations
 
@@ -108,3 +108,54 @@ def test_every_product_goes_through_one_place(xp, rng, monkeypatch):
     x, w, g = arrays(rng, "float32", (4, 3), (2, 3), (4, 2))
     xp.linear(x, w), xp.linear_weight_back(g, x), xp.matmul(g, w)
     assert seen == [((4, 3), (3, 2)), ((2, 4), (4, 3)), ((4, 2), (2, 3))]
+
+
+STACKS = [
+    ((2, 3, 4), (2, 4, 5)),
+    ((3, 4), (2, 4, 5)),
+    ((2, 3, 4), (1, 4, 5)),
+    ((2, 3, 4), (4, 5)),
+    ((2, 1, 3, 4), (1, 7, 4, 5)),
+    ((9, 1, 3, 4), (1, 2, 4, 5)),
+    ((20, 1, 3, 4), (1, 2, 4, 5)),
+    ((2, 1, 1), (2, 1, 1)),
+    ((2, 1, 4), (2, 4, 1)),
+    ((2, 3, 1), (2, 1, 5)),
+    ((0, 3, 4), (0, 4, 5)),
+    ((2, 3, 0), (2, 0, 5)),
+    ((2, 0, 3), (2, 3, 4)),
+]
+
+
+@pytest.mark.parametrize("shapes", STACKS, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("order", ["as_it_is", "transposed", "turned_round", "cut_out"])
+def test_stacks_of_matrices(rng, shapes, dtype, order):
+    from polymod_cupy.stacks import multiply
+
+    def changed(x):
+        if order == "transposed":
+            return x.swapaxes(-1, -2).copy().swapaxes(-1, -2)
+        if order == "turned_round":
+            return x.transpose().copy().transpose()
+        if order == "cut_out":
+            return cupy.concatenate([x, x], axis=-1)[..., : x.shape[-1]]
+        return x
+
+    import cupy
+
+    a, b = arrays(rng, dtype, *shapes)
+    expected = np.matmul(*(x.astype("float64").get() for x in (a, b)))
+    agree(multiply(changed(a), changed(b)), cupy.asarray(expected), dtype)
+    c = cupy.full(expected.shape, 2, a.dtype)
+    agree(multiply(changed(a), changed(b), c, alpha=-0.5, beta=2), cupy.asarray(4 - expected / 2), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_stack_of_half_precision_into_float(rng, dtype):
+    import cupy
+    from polymod_cupy.stacks import multiply
+
+    a, b = arrays(rng, dtype, (3, 4, 50), (3, 50, 6))
+    out = multiply(a, b, cupy.empty((3, 4, 6), "float32"))
+    np.testing.assert_allclose(out.get(), np.matmul(*(x.astype("float64").get() for x in (a, b))), rtol=1e-5, atol=1e-5)

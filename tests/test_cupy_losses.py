@@ -29,9 +29,7 @@ def array(values, dtype):
 def assert_as_defined(xp, name, arrays, dtype, **attrs):
     """The kernel's result is that of the definition in double precision, rounded to `dtype`."""
     assert name in load_backend("cupy").kernels
-    wide = [
-        a.astype("float64") if isinstance(a, cupy.ndarray) and a.dtype == arrays[0].dtype else a for a in arrays
-    ]
+    wide = [a.astype("float64") if isinstance(a, cupy.ndarray) and a.dtype == arrays[0].dtype else a for a in arrays]
     found, expected = getattr(xp, name)(*arrays, **attrs), portable[name](xp, *wide, **attrs)
     assert found.dtype == arrays[0].dtype, name
     assert found.shape == expected.shape, name

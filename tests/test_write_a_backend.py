@@ -6,12 +6,13 @@ import inspect
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import polymod.optim
-from polymod.backend import portable
+from polymod.backend import Backend, Capabilities, portable
 from polymod.rules import primitives
 
 pytestmark = pytest.mark.any_engine
@@ -55,6 +56,13 @@ def test_the_example_computes_what_numpy_does() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_every_field_is_explained() -> None:
+    section = PAGE.split("## The fields of Backend")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", section, re.M)
+    assert rows == [f.name for f in fields(Backend)]
+    assert all(f"`{f.name}`" in section for f in fields(Capabilities))
+
+
 def test_every_name_that_an_operation_calls_on_an_engine_is_listed() -> None:
     assert polymod.optim.SGD  # its definitions are among those looked at
     section = PAGE.split("## The namespace xp")[1].split("\n## ")[0]
@@ -66,4 +74,5 @@ def test_every_name_that_an_operation_calls_on_an_engine_is_listed() -> None:
         for name in re.findall(r"\bxp\.(?:linalg\.|fft\.)?(\w+)", inspect.getsource(function))
         if name not in portable and name not in primitives and name not in ("index_add", "linalg", "fft", "backend")
     }
-    assert not (plain | called) - listed
+    missing = (plain | called) - listed
+    assert not missing, f"docs/write_a_backend.md lacks what operations call on engines: {sorted(missing)}"

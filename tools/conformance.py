@@ -1,6 +1,6 @@
 """Run the array API standard's official test suite on polymod and on its engines, and compare what fails.
 
-    python tools/conformance.py SUITE [--engines numpy strict torch jax] [--write docs/conformance.md]
+    python tools/conformance.py SUITE [--engines numpy strict torch jax cupy] [--write docs/conformance.md]
 
 SUITE is a checkout of data-apis/array-api-tests with its submodule array-api. Each engine is tested twice: by itself,
 and under polymod. The exit status is 1 if polymod fails a test that its engine passes.
@@ -103,7 +103,7 @@ def write(path: Path, text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("suite", type=Path, help="a checkout of data-apis/array-api-tests with its submodule")
-    parser.add_argument("--engines", nargs="+", default=["numpy", "strict", "torch", "jax"], choices=list(MODULES))
+    parser.add_argument("--engines", nargs="+", default=["numpy", "strict", "torch", "jax", "cupy"], choices=list(MODULES))
     parser.add_argument(
         "--max-examples", type=int, help="examples of each property, instead of the engine's own number"
     )

@@ -27,7 +27,7 @@ from polymod.backend import load_backend, portable
 from polymod.rules.windows import Pairs, Sizes, output_size
 
 from . import cudnn, linear
-from .launch import GRID, TYPES, kernel, launch, served
+from .launch import GRID, TYPES, WIDE, kernel, launch, served
 
 COLUMNS_FROM = {"float16": 17, "bfloat16": 17, "float32": 128, "float64": 64}  # output channels of a group
 COLUMN_BYTES = 2**28  # images are taken together as long as their columns need no more
@@ -82,11 +82,11 @@ def pays(p: Problem, dtype: Any) -> bool:
 
 
 def tiles(rows: int, columns: int, times: int, dtype: Any) -> tuple[int, int]:
-    """Rows and columns of the result that a block makes: many, for each is then read seldom, if enough blocks remain."""
+    """Rows and columns of the result that a block makes: many, for it then reads little, if enough blocks remain."""
     height = 128 if rows > 64 else 64 if rows > 32 else 32
     if dtype.char != "d" and -(-rows // height) * -(-columns // 128) * times >= ENOUGH:
         return height, 128
-    return (64, 64) if rows > 32 and dtype.char != "e" else (min(height, 64), 64)
+    return min(height, 64), 64
 
 
 # ------------------------------------------------------------------------------------------ the operations
@@ -162,7 +162,7 @@ def by_image(matrix: Array, x: Array, p: Problem) -> Array:
     x = x.reshape(p.batch, p.groups, -1, p.plane)
     if p.groups == 1:
         matrix, x = matrix[:, 0], x[:, 0]
-    return linear.gemm(cupy.ascontiguousarray(matrix), x)
+    return linear.gemm(matrix, x)
 
 
 def biased(y: Array, bias: Array) -> Array:
@@ -181,7 +181,7 @@ def gathered(source: Array, weight: Array, bias: Array | None, p: Problem, *, ba
     bias = np.uintp(0) if bias is None else bias
     if made < FEW:
         threads = 256
-        function = kernel("convolution", "convolve_each", *types)
+        function = kernel("convolution_each", "convolve_each", *types)
         launch(function, -(-to.size // threads), threads, source, weight, bias, to, p.struct, to.size)
         return to
     classes = prod(p.stride) if back else 1
@@ -199,11 +199,11 @@ def gathered(source: Array, weight: Array, bias: Array | None, p: Problem, *, ba
 
 def gathered_weight(x: Array, g: Array, p: Problem) -> Array:
     shape = (p.groups * p.n_out, p.n_in, *p.kernel)
-    to, wide = cupy.empty(shape, x.dtype), linear.WIDE[x.dtype.name]
+    to, wide = cupy.empty(shape, x.dtype), WIDE[x.dtype.name]
     name, seen = TYPES[x.dtype.name], p.batch * p.pixels
     if p.n_out * p.n_in < FEW and seen < 2**31:
         threads = min(256, max(32, -(-seen // 32) * 32))
-        launch(kernel("convolution", "convolve_weight_each", name, str(p.rank)), to.size, threads, x, g, to, p.struct)
+        launch(kernel("convolution_each", "convolve_weight_each", name, str(p.rank)), to.size, threads, x, g, to, p.struct)
         return to
     columns = p.n_in * p.taps
     height, width = tiles(p.n_out, columns, max(1, seen // 512) * p.groups, x.dtype)
@@ -242,7 +242,7 @@ def columns(x: Array, p: Problem, first: int, images: int) -> Array:
     length = images * p.pixels
     seen = cupy.empty((p.groups, p.n_in * p.taps, length), x.dtype)
     strips = -(-length // 1024)  # a block writes 1024 elements of a row, four a thread
-    function = kernel("convolution", "make_columns", TYPES[x.dtype.name], str(p.rank))
+    function = kernel("columns", "make_columns", TYPES[x.dtype.name], str(p.rank))
     launch(function, p.groups * p.n_in * p.taps * strips, 256, x, seen, p.struct, first, images, strips)
     return seen
 
@@ -250,7 +250,7 @@ def columns(x: Array, p: Problem, first: int, images: int) -> Array:
 def transposed(source: Array, to: Array, bias: Any, first: int, images: int, channels: int, reverse: bool) -> None:
     """Between (channels, images, pixels) and a part of (N, channels, pixels)."""
     pixels = (to.size if reverse else source.size) // (channels * images)
-    function = kernel("convolution", "images_first", TYPES[source.dtype.name], "true" if reverse else "false")
+    function = kernel("columns", "images_first", TYPES[source.dtype.name], "true" if reverse else "false")
     threads = min(256, max(32, -(-pixels // 32) * 32))
     bias = np.uintp(0) if bias is None else bias
     launch(function, images * channels, threads, source, bias, to, first, images, channels, pixels)
@@ -275,7 +275,7 @@ def conv_by_columns(x: Array, weight: Array, bias: Array | None, p: Problem) -> 
 def conv_input_back_by_columns(g: Array, weight: Array, p: Problem) -> Array:
     dx = cupy.empty((p.batch, p.groups * p.n_in, *p.image), g.dtype)
     turned = weight.reshape(p.groups, p.n_out, -1).swapaxes(1, 2)
-    function = kernel("convolution", "from_columns", TYPES[g.dtype.name], str(p.rank))
+    function = kernel("columns", "from_columns", TYPES[g.dtype.name], str(p.rank))
     for first, images in batches(p, g.itemsize):
         seen = linear.gemm(turned, by_group(g, p, first, images))
         size = images * p.groups * p.n_in * p.plane
@@ -288,14 +288,13 @@ def conv_weight_back_by_columns(x: Array, g: Array, p: Problem) -> Array:
     sums = cupy.empty((len(found), p.groups, p.n_out, p.n_in * p.taps), x.dtype)
     for total, (first, images) in zip(sums, found, strict=True):
         seen, flat = columns(x, p, first, images), by_group(g, p, first, images)
-        for group in range(p.groups):  # of matrices cuBLAS takes a transpose as it lies, of stacks CuPy makes copies
-            linear.gemm(flat[group], seen[group].T, out=total[group])
+        linear.gemm(flat, seen.swapaxes(1, 2), out=total)
     shape = (p.groups * p.n_out, p.n_in, *p.kernel)
     if len(found) == 1:
         return sums.reshape(shape)
     to = cupy.empty(shape, x.dtype)
-    if x.dtype.name != linear.WIDE[x.dtype.name]:
-        sums = sums.astype(linear.WIDE[x.dtype.name])
+    if x.dtype.name != WIDE[x.dtype.name]:
+        sums = sums.astype(WIDE[x.dtype.name])
     add_parts(sums, to)
     return to
 

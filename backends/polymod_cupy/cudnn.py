@@ -100,8 +100,17 @@ def tensor(graph: Any, shape: Sizes, **how: Any) -> Any:
     return graph.tensor(dim=list(shape), stride=strides(shape), **how)
 
 
-def finished(graph: Any, cudnn: Any) -> None:
-    graph.build([cudnn.heur_mode.A, cudnn.heur_mode.FALLBACK])
+def finished(graph: Any, cudnn: Any, dtype: Any) -> None:
+    """Plan the graph, without ways whose sums differ from run to run, or that round factors of float32."""
+    notes = [cudnn.numerical_note.NONDETERMINISTIC]
+    if dtype.name == "float32" and os.environ.get("CUPY_TF32") != "1":
+        notes += [cudnn.numerical_note.TENSOR_CORE, cudnn.numerical_note.DOWN_CONVERT_INPUTS]
+    graph.validate()
+    graph.build_operation_graph()
+    graph.create_execution_plans([cudnn.heur_mode.A, cudnn.heur_mode.FALLBACK])
+    graph.deselect_numeric_notes(notes)
+    graph.check_support()
+    graph.build_plans()
 
 
 # ---------------------------------------------------------------------------------------------- convolution
@@ -130,7 +139,7 @@ def convolution(
         tensors = [tensor(graph, planar(x.shape)) for x in (a, b)]
         y = getattr(graph, operation)(**dict(zip((name_a, name_b), tensors, strict=True)), **geometry(**how))
         y.set_output(True).set_dim(list(planar(made))).set_stride(strides(planar(made)))
-        finished(graph, cudnn)
+        finished(graph, cudnn, a.dtype)
         return Plan(graph, tensors, [y], [(made, a.dtype)])
 
     plan = planned((operation, a.shape, b.shape, made, tuple(how.items())), build, a.dtype)
@@ -166,7 +175,7 @@ def attention(query: Array, key: Array, value: Array, *, scale: float, causal: b
         )
         y.set_output(True).set_dim(list(made)).set_stride(strides(made))
         sums.set_output(True).set_data_type(cudnn.data_type.FLOAT)
-        finished(graph, cudnn)
+        finished(graph, cudnn, query.dtype)
         return Plan(graph, tensors, [y, sums], [(made, query.dtype), ((*made[:3], 1), cupy.float32)])
 
     layout = tuple((x.shape, x.strides) for x in arrays)

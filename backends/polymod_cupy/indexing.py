@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 import cupy
 import numpy as np
 
-from polymod.backend import load_backend
-
 from .scatter import Axis, Target, add_sorted, fits
 
 _first = cupy.ElementwiseKernel(
@@ -85,7 +83,7 @@ def embedding_back(
             g = g / cupy.take(named, indices)[..., None].astype(g.dtype)
         keys = _first(indices, shape[0], cupy.empty(indices.shape, _key_type(shape[0])))
         target = Target(0, [(shape[0], shape[1])], [(shape[1], 1)], shape[1])
-        if not fits(target, keys.size):
+        if not fits(target, keys.size, g.dtype):
             return _add_atomically(result, indices, g)
         skipped = -1 if padding_idx is None else padding_idx % shape[0]
         add_sorted(result, target, keys, cupy.ascontiguousarray(g), skipped)
@@ -103,11 +101,13 @@ def _add(result: cupy.ndarray, key: Any, values: Any) -> None:
         result[key] += values
         return None
     plan = plan_of(result.shape, given)
-    if plan is None or not fits(plan.target, prod(plan.arrays[0][0].shape)):
+    if plan is None:
+        return _add_atomically(result, key, values)
+    shape = np.broadcast_shapes(*(a.shape for a, _ in plan.arrays))
+    if not fits(plan.target, prod(shape), result.dtype):
         return _add_atomically(result, key, values)
     if not (prod(plan.shape) and result.size):
         return None
-    shape = np.broadcast_shapes(*(a.shape for a, _ in plan.arrays))
     (first, n), *others = plan.arrays
     keys = _first(cupy.broadcast_to(first, shape), n, cupy.empty(shape, _key_type(prod(n for _, n in plan.arrays))))
     for array, n in others:

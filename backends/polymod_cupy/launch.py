@@ -22,7 +22,10 @@ TYPES = {"float16": "__half", "bfloat16": "__nv_bfloat16", "float32": "float", "
 
 CTYPES = TYPES | {
     "bool": "bool",
-    **{"int8": "signed char", "int16": "short", "int32": "int", "int64": "long long"},
+    "int8": "signed char",
+    "int16": "short",
+    "int32": "int",
+    "int64": "long long",
     **{f"uint{n}": f"unsigned {name}" for n, name in ((8, "char"), (16, "short"), (32, "int"), (64, "long long"))},
 }
 """And all that are no complex numbers, for kernels that serve them too."""

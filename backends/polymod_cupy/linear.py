@@ -13,11 +13,12 @@ import cupy
 
 from polymod.backend import load_backend, portable
 
-from . import nvmath
-from .launch import TYPES, kernel, launch, served
+from . import nvmath, stacks
+from .gemm import own_gemm, own_matmul
+from .graph import capturable
+from .launch import TYPES, WIDE, kernel, launch, served
 
 ROWS_A_PART = 512  # of `column_sums`: enough that the sums of the parts are few, and few enough for many blocks
-WIDE = {"float16": "float32", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
 
 Array = Any
 
@@ -27,8 +28,15 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
 
     cuBLAS takes a transposed matrix as it lies in memory. float16 and bfloat16 are summed in float; float32 is
     multiplied in float32 unless the environment's CUPY_TF32=1 allows tensor cores to round the factors.
+    In a step that is captured, an own kernel does it: CuPy does not call cuBLAS then.
     """
-    return cupy.matmul(a, b, out=out)
+    if capturable():
+        return own_gemm(a, b, out)
+    if a.ndim == b.ndim == 2:
+        return cupy.matmul(a, b, out=out)
+    if b.ndim == 2 and out is None and a.flags.c_contiguous:
+        return cupy.matmul(rows(a), b).reshape(*a.shape[:-1], b.shape[1])
+    return stacks.multiply(a, b, out)
 
 
 def matmul(a: Array, b: Array, /) -> Array:
@@ -36,6 +44,9 @@ def matmul(a: Array, b: Array, /) -> Array:
     if a.ndim > 1 and b.ndim > 1 and a.dtype == b.dtype and a.dtype.name in TYPES:
         with a.device:
             return gemm(a, b)
+    if capturable():
+        with a.device:
+            return own_matmul(a, b)
     return load_backend("cupy").xp.matmul(a, b)
 
 

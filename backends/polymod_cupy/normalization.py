@@ -18,7 +18,7 @@ Axes = tuple[int, ...]
 Optional = cupy.ndarray | None
 
 LAYER, RMS, GROUP = "LAYER", "RMS", "GROUP"
-IN_WARP, IN_BLOCK = 32, 16  # elements that a thread keeps of a row
+IN_WARP, IN_BLOCK = 32, 16  # elements that a thread keeps of a row; half as many where they are twice as long
 SUMMING_THREADS = 2**16  # of the blocks that sum over rows as they go: half of what an A100 or an H100 runs at once
 LONG_THREADS = 256
 
@@ -45,7 +45,8 @@ def _normalized(kind: str, x: Any, weight: Optional, bias: Optional, n: int, eps
     beside = [a for a in (weight, bias) if a is not None and kind != GROUP]
     vec = neighbours(parts[2] if kind == GROUP else n, x, *beside)
     types = [TYPES[x.dtype.name], kind, str(vec)]
-    kept = in_registers(lines, vec, IN_WARP, IN_BLOCK)
+    long = x.itemsize // 8 + 1
+    kept = in_registers(lines, vec, IN_WARP // long, IN_BLOCK // long)
     arguments = (x, _or_null(weight), _or_null(bias), y, lines.count, n, float(eps), *parts)
     if kept:
         items, how = kept
@@ -67,7 +68,7 @@ def _back(
     lines, wide = Lines(x.size // n, n, 1), WIDE[x.dtype.name]
     vec = neighbours(n, g, x, *([] if weight is None else [weight]))
     types, width = [TYPES[x.dtype.name], kind, str(vec)], n if kind == RMS else 2 * n
-    most = 8 if x.itemsize == 8 else 16  # half of what the forward pass keeps, for there are four such arrays
+    most = IN_BLOCK // (x.itemsize // 8 + 1)  # there are four such arrays
     kept = in_registers(lines, vec, most, most)
     arguments = (g, x, _or_null(weight), dx)
     if kept:

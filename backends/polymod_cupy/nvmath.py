@@ -12,6 +12,8 @@ from collections import OrderedDict
 from importlib.util import find_spec
 from typing import Any
 
+from .graph import capturable
+
 PLANS = 256  # as many are kept: a network has a few for each layer
 
 Array = Any
@@ -69,4 +71,5 @@ def planned(a: Array, b: Array, bias: Array) -> Any:
 def takes(x: Array, weight: Array, bias: Array) -> bool:
     """Whether cuBLASLt is there and the arrays are not empty, of one real dtype, and the bias has no gaps."""
     one = x.dtype == weight.dtype == bias.dtype
-    return bool(ENABLED and one and x.size and weight.size and bias.flags.c_contiguous and x.dtype.kind != "c")
+    fits = one and x.size and weight.size and bias.flags.c_contiguous and x.dtype.kind != "c"
+    return bool(ENABLED and fits and not capturable())

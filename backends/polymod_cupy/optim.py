@@ -14,8 +14,10 @@ import cupy
 import numpy as np
 
 from polymod.backend import load_backend, portable
+from polymod.errors import CaptureError
 from polymod.optim.adam import corrections
 
+from .graph import recorder
 from .launch import TYPES, kernel, launch
 from .tables import THREADS, alike, launch_all, suited, tables
 
@@ -23,8 +25,12 @@ _ADAM = ("size", "root", "eps", "rest1", "beta2", "rest2", "keep", "decay", "sig
 _SGD = ("lr", "momentum", "rest", "decay", "sign", "nesterov", "first")
 
 
+def _layout(names: tuple[str, ...]) -> np.dtype:
+    return np.dtype([(name, np.float64) for name in names])
+
+
 def _struct(names: tuple[str, ...], values: tuple[float, ...]) -> np.ndarray:
-    return np.array(values, np.dtype([(name, np.float64) for name in names]))
+    return np.array(values, _layout(names))
 
 
 def _adam_options(
@@ -77,6 +83,31 @@ def _step_kernel(name: str, rows: list[tuple], options: np.ndarray, live: Any, s
     launch_all(name, np.float32 if scale is None else scale.dtype, rows, options, live, scale)
 
 
+def _live_adam(members: list[int], live: Any) -> Any:
+    """Where a recorded launch finds the options of `members`, which have made equally many steps; None if it is not
+    recorded."""
+    if live is None:
+        return None
+
+    def options() -> np.ndarray:
+        now = live()
+        steps = now.pop("steps")
+        if len({steps[i] for i in members}) > 1:
+            raise CaptureError(
+                "parameters that had made equally many steps when the step was captured no longer have; call the "
+                "captured step's reset()"
+            )
+        return _adam_options(steps[members[0]], **now)
+
+    return recorder().value(_layout(_ADAM), options)
+
+
+def _live_sgd(first: bool, live: Any) -> Any:
+    if live is None:
+        return None
+    return recorder().value(_layout(_SGD), lambda: _sgd_options(first, **live()))
+
+
 def adam_steps(
     parameters: list[Any],
     gradients: list[Any],
@@ -86,6 +117,7 @@ def adam_steps(
     *,
     steps: list[int],
     scale: Any = None,
+    live: Any = None,
     **options: Any,
 ) -> list[tuple[Any, ...]]:
     largest = max_exp_avg_sqs or [None] * len(parameters)
@@ -93,11 +125,18 @@ def adam_steps(
     if not all(map(_served, rows)):
         xp = load_backend("cupy").namespace
         return portable["adam_steps"](
-            xp, parameters, gradients, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps=steps, scale=scale, **options
+            xp,
+            *(parameters, gradients, exp_avgs, exp_avg_sqs, max_exp_avg_sqs),
+            steps=steps,
+            scale=scale,
+            live=live,
+            **options,
         )
     together = alike(range(len(rows)), lambda i: (rows[i][0].dtype, rows[i][0].device.id, steps[i]))
     for (_, _, step), members in together.items():
-        _step_kernel("adam", [rows[i] for i in members], _adam_options(step, **options), None, scale)
+        _step_kernel(
+            "adam", [rows[i] for i in members], _adam_options(step, **options), _live_adam(members, live), scale
+        )
     return [(p, *state) for p, _, *state in rows]
 
 
@@ -107,13 +146,14 @@ def sgd_steps(
     momentum_buffers: list[Any] | None = None,
     *,
     scale: Any = None,
+    live: Any = None,
     **options: Any,
 ) -> list[tuple[Any, Any]]:
     buffers = momentum_buffers or [None] * len(parameters)
     rows = list(zip(parameters, gradients, buffers, strict=True))
     if not all(map(_served, rows)):
         xp = load_backend("cupy").namespace
-        return portable["sgd_steps"](xp, parameters, gradients, momentum_buffers, scale=scale, **options)
+        return portable["sgd_steps"](xp, parameters, gradients, momentum_buffers, scale=scale, live=live, **options)
     moves = bool(options.get("momentum"))
     together = alike(rows, lambda row: (row[0].dtype, row[0].device.id, row[2] is None))
     made = list(buffers)
@@ -125,7 +165,7 @@ def sgd_steps(
                 with p.device:
                     b = made[i] = cupy.empty_like(p)
             chosen.append((p, g, b if moves else None))
-        _step_kernel("sgd", chosen, _sgd_options(missing, **options), None, scale)
+        _step_kernel("sgd", chosen, _sgd_options(missing, **options), _live_sgd(missing, live), scale)
     return list(zip(parameters, made, strict=True))
 
 

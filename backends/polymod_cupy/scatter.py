@@ -56,9 +56,10 @@ def sorted_order(keys: cupy.ndarray, limit: int) -> tuple[cupy.ndarray, cupy.nda
     return keys, order
 
 
-def fits(target: Target, count: int) -> bool:
-    """Whether `add_sorted` can do it."""
-    return count < 1 << 31 and len(merged(target.named)) <= AXES and len(merged(target.inner)) <= AXES
+def fits(target: Target, count: int, dtype: Any) -> bool:
+    """Whether `add_sorted` can do it for `count` keys."""
+    inner = len(merged(target.inner)) + (dtype.kind == "c")
+    return count < 1 << 31 and len(merged(target.named)) <= AXES and inner <= AXES
 
 
 def add_sorted(out: cupy.ndarray, target: Target, keys: cupy.ndarray, values: cupy.ndarray, skipped: int = -1) -> None:

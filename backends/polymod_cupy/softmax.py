@@ -14,26 +14,27 @@ from polymod.backend import load_backend, portable
 from .launch import TYPES, WIDE, kernel, launch, served
 from .rows import Lines, contiguous, in_registers, lines_along, neighbours, share
 
-IN_WARP, IN_BLOCK = 32, 16  # elements that a thread keeps
+IN_WARP, IN_BLOCK = 32, 16  # elements that a thread keeps; half as many where they are twice as long
 PART = 2**14  # elements that a block takes of a line that several share
 
 
-def _along(file: str, kind: str, arrays: tuple[cupy.ndarray, ...], axis: int) -> cupy.ndarray:
-    """Run the kernels `<file>in_registers` or `<file>along_lines` on `arrays`, which are of one shape."""
+def _along(which: str, kind: str, arrays: tuple[cupy.ndarray, ...], axis: int) -> cupy.ndarray:
+    """Run the kernel `<which>in_registers` or `<which>along_lines` for `kind` on `arrays`, which are of one shape."""
     with arrays[0].device:
         arrays = contiguous(*arrays)
         x, lines = arrays[0], lines_along(arrays[0].shape, axis)
         y = cupy.empty(x.shape, x.dtype)
         vec = neighbours(lines.n, *arrays) if lines.inner == 1 else 1
-        types = [TYPES[x.dtype.name], *([kind] if kind else []), str(vec)]
-        kept = in_registers(lines, vec, IN_WARP, IN_BLOCK)
+        types = [TYPES[x.dtype.name], kind, str(vec)]
+        long = x.itemsize // 8 + 1
+        kept = in_registers(lines, vec, IN_WARP // long // len(arrays), IN_BLOCK // long)
         if kept:
             items, how = kept
-            function = kernel("softmax", f"{file}in_registers", *types, str(items))
+            function = kernel("softmax", f"{which}in_registers", *types, str(items))
             launch(function, how.blocks, how.threads, *arrays, y, lines.count, lines.n, how.lanes)
         else:
             how = share(lines, vec)
-            function = kernel("softmax", f"{file}along_lines", *types)
+            function = kernel("softmax", f"{which}along_lines", *types)
             launch(function, how.blocks, how.threads, *arrays, y, lines.count, lines.n, lines.inner, how.lanes)
     return y
 
@@ -53,10 +54,18 @@ masked_softmax = _forward("masked_softmax", "MaskedSoftmax")
 log_softmax = _forward("log_softmax", "LogSoftmax")
 
 
-def softmax_back(g: cupy.ndarray, y: cupy.ndarray, *, axis: int) -> cupy.ndarray:
-    if y.ndim and g.shape == y.shape and served(g, y):
-        return _along("back_", "", (g, y), axis)
-    return portable["softmax_back"](load_backend("cupy").namespace, g, y, axis=axis)
+def _back(name: str, kind: str) -> Callable[..., cupy.ndarray]:
+    def run(g: cupy.ndarray, y: cupy.ndarray, *, axis: int) -> cupy.ndarray:
+        if y.ndim and g.shape == y.shape and served(g, y):
+            return _along("back_", kind, (g, y), axis)
+        return portable[name](load_backend("cupy").namespace, g, y, axis=axis)
+
+    run.__name__ = name
+    return run
+
+
+softmax_back = _back("softmax_back", "SoftmaxBack")
+log_softmax_back = _back("log_softmax_back", "LogSoftmaxBack")
 
 
 def logsumexp(x: cupy.ndarray, *, axis: Any = None, keepdims: bool = False) -> cupy.ndarray:
@@ -93,5 +102,5 @@ def _logsumexp(x: cupy.ndarray, lines: Lines) -> cupy.ndarray:
 
 
 kernels: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (softmax, masked_softmax, log_softmax, softmax_back, logsumexp)
+    f.__name__: f for f in (softmax, masked_softmax, log_softmax, softmax_back, log_softmax_back, logsumexp)
 }

@@ -12,6 +12,11 @@ from polymod.backend import Backend
 from .kernels import kernels
 
 
+def copied(x: np.ndarray) -> np.ndarray:
+    """A copy in the machine's byte order, the only one that other engines take."""
+    return np.array(x, dtype=x.dtype.newbyteorder("="))
+
+
 def index_add(x: np.ndarray, key: Any, values: Any) -> np.ndarray:
     result = np.array(x)
     np.add.at(result, key, values)
@@ -23,8 +28,8 @@ backend = Backend(
     xp=xp,
     array_types=(np.ndarray, np.generic),
     devices=lambda: ["cpu"],
-    from_numpy=lambda x, device: np.array(x),
-    to_numpy=np.array,
+    from_numpy=lambda x, device: copied(x),
+    to_numpy=copied,
     synchronize=lambda: None,
     index_add=index_add,
     kernels=kernels,

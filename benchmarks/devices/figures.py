@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def draw(path: Path, found: dict[str, Any]) -> bool:
         panels.append(lambda axes: gains(axes, found))
     if any(r.get("most") for r in found.get("memory", [])):
         panels.append(lambda axes: memory(axes, found))
-    if not panels:
+    if not panels or find_spec("matplotlib") is None:
         return False
 
     import matplotlib
@@ -85,7 +86,10 @@ def curve(axes: Any, found: dict[str, Any], sweep: Any) -> None:
     for c in crossings([r for r in rows if r["sweep"] == sweep.name], first, others):
         if c["at"] and c["at"]["estimate"]:
             color = look(found, c["other"])["color"]
-            axes.axvline(c["at"]["estimate"], color=color, linestyle=":", linewidth=1.5)
+            at = c["at"]["estimate"]
+            axes.axvline(at, color=color, linestyle=":", linewidth=1.5)
+            place = axes.get_xaxis_transform()
+            axes.text(at, 0.02, f"{at:.0f} ", color=color, transform=place, fontsize=8, ha="right", va="bottom")
     sizes = sorted({r["size"] for r in rows if r["sweep"] == sweep.name})
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")

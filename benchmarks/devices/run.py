@@ -46,7 +46,7 @@ class Settings:
     @property
     def contestants(self) -> list[str]:
         ours = [OURS + d for d in self.devices]
-        captured = [name + CAPTURED for name in ours] if self.capture else []
+        captured = [OURS + d + CAPTURED for d in self.devices if self.capture and pm.device(d).backend.capture]
         return [*ours, *captured, *self.peers]
 
     @property
@@ -57,8 +57,8 @@ class Settings:
 def run(settings: Settings, machine: dict[str, Any], out: Path | None) -> dict[str, Any]:
     """Everything that `settings.parts` names, as it goes to the JSON file; see README.md for the keys.
 
-    Where `out` is given, `out/devices.json` is written anew after each part, so that a run which is cut keeps what
-    it has found.
+    Where `out` is given, `out/devices.json` is written anew after each part, and when the run is interrupted: what
+    was found is kept, and `finished` names the parts that are whole.
     """
     found: dict[str, Any] = {
         "kind": "devices",
@@ -71,13 +71,16 @@ def run(settings: Settings, machine: dict[str, Any], out: Path | None) -> dict[s
     }
     builders = {name: builder(name) for name in settings.contestants}
     measures = {"models": models, "sweeps": sweeps, "transfer": transfers, "fresh": fresh_steps, "memory": memories}
-    for part in PARTS:
-        if part in settings.parts:
-            found[part] = []
-            for row in measures[part](settings, builders):
-                found[part].append(row)
-            found["finished"].append(part)
-            save(found, out)
+    try:
+        for part in PARTS:
+            if part in settings.parts:
+                found[part] = []
+                for row in measures[part](settings, builders):
+                    found[part].append(row)
+                found["finished"].append(part)
+                save(found, out)
+    finally:
+        save(found, out)
     return found
 
 

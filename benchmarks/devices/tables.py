@@ -7,7 +7,7 @@ from typing import Any
 
 from ..report import duration
 from .cases import SWEEPS
-from .contestants import OURS
+from .contestants import CAPTURED, OURS
 from .run import errors
 from .sweep import crossings, sentence
 from .transfer import summary
@@ -38,11 +38,12 @@ def page(found: dict[str, Any], level: int = 1) -> str:
 def about(found: dict[str, Any]) -> str:
     machine, settings = found["machine"], found["settings"]
     rows = [["contestant", "engine", "version", "device"]]
-    for name, d in found["devices"].items():
-        rows.append([OURS + name, d["engine"], d["version"], d["device"]])
-    rows += [[peer, peer.partition(":")[0], "", peer.partition(":")[2] or "cpu"] for peer in settings["peers"]]
-    for row in rows[1:]:
-        row[2] = row[2] or machine["versions"].get(row[1], "")
+    for name in found["contestants"]:
+        d = found["devices"].get(name.removeprefix(OURS).removesuffix(CAPTURED))
+        if d is None:
+            library, _, place = name.partition(":")
+            d = {"engine": library, "version": machine["versions"].get(library, ""), "device": place or "cpu"}
+        rows.append([name, d["engine"], d["version"], d["device"]])
     notes = [
         f"{machine['cpu']}, {machine['threads']} of {machine['cores']} cores used, load {machine['load_average']}; "
         f"Python {machine['python']}. {found['precision']}.",

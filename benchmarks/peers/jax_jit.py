@@ -109,4 +109,8 @@ def build(workload: Workload, problem: Problem) -> Run | None:
             jax.clear_caches()
         return {"loss": np.asarray(loss), "loss after a step": np.asarray(after), **found}
 
-    return Run(step, outputs, lambda: jax.block_until_ready((last, p)))
+    def held() -> int:
+        return sum(a.nbytes for a in jax.tree.leaves((p, s, x, y, constants)) if isinstance(a, jax.Array))
+
+    on_host = jax.devices()[0].platform == "cpu"
+    return Run(step, outputs, lambda: jax.block_until_ready((last, p)), held=held, on_host=on_host)

@@ -247,6 +247,6 @@ def tree(workload: Workload, problem: Problem) -> Run:
 
 
 def operation(workload: Workload, problem: Problem) -> Run:
-    host = np.arange(8, dtype=np.float32)
-    x, y = torch.tensor(host, requires_grad=True), torch.tensor(host)
+    numbers = np.arange(8, dtype=np.float32)
+    x, y = torch.tensor(numbers, requires_grad=True), torch.tensor(numbers)
     return Run(lambda: x + y, lambda: {"sum": host(x + y)})

@@ -40,6 +40,7 @@ from .backend import (
 )
 from .errors import (
     BackendError,
+    CaptureError,
     DataError,
     GradientError,
     MixedDevicesError,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from .autograd.jacobians import hessian, hvp, jacobian
     from .autograd.vmap import vmap
     from . import data, fft, func, io, linalg, models, nn, optim, random, special
+    from .capturing import capture
     from .io import load_file, save_file
     from .random import manual_seed, rand, randint, randn, randperm
 
@@ -80,6 +82,7 @@ __array_api_version__ = "2025.12"
 # Parts that not every program needs are imported when they are first used: submodules, and names and their homes.
 _submodules = frozenset({"data", "fft", "func", "io", "linalg", "models", "nn", "optim", "random", "special"})
 _homes = {
+    "capture": "capturing",
     "check_grads": "autograd.check",
     "checkpoint": "autograd.checkpoint",
     "custom_function": "autograd.custom",

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import array_api_compat
 import numpy as np
@@ -91,6 +91,10 @@ class Backend:
         peak_memory: `(native_device, function) -> int | None`: call `function` and return the most bytes that arrays
             took on that device meanwhile, beyond those before. None (also as the result, after the call) where the
             engine keeps no count.
+        capture: `native_device -> recorder`, which can record what is launched and launch it again; None where the
+            engine can't. See `Recorder`.
+        following: turns a function of the engine's arrays into one that runs on the device of the first of them; None
+            where all of the engine's functions, and its arrays' operators, do so themselves.
         precedence: 0 for an engine; higher for the arrays of a transformation, whose operations with others it takes.
     """
 
@@ -109,6 +113,8 @@ class Backend:
     to_device: Callable[[Any, Any], Any] = array_api_compat.to_device
     version: str = ""
     peak_memory: Callable[[Any, Callable[[], Any]], int | None] | None = None
+    capture: Callable[[Any], Recorder] | None = None
+    following: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
     precedence: int = 0
 
     def __repr__(self) -> str:
@@ -145,6 +151,42 @@ class Backend:
             return native
 
 
+class Recorder(Protocol):
+    """What `Backend.capture` returns: one recording, for `polymod.capture`.
+
+    While something is recorded, operations get arrays as usual, but nothing has run and no value can be read. The
+    engine's kernels of `sgd_steps` and `adam_steps` then get `live=`, a function that gives their options (and
+    `steps`) at the launch at hand, and its kernels of random numbers an `offset` (see `draws`), made by `value`.
+    """
+
+    def rehearse(self) -> AbstractContextManager[Any]:
+        """Inside, operations run at once, by the kernels that recording uses: those are compiled then."""
+
+    def record(self) -> AbstractContextManager[Any]:
+        """Inside, what is launched is recorded and not run. After an error there is no recording."""
+
+    def launch(self) -> None:
+        """Run what was recorded, after setting every `value`."""
+
+    def refuses(self, error: BaseException) -> bool:
+        """Whether `error` is the engine's way to say that something can't be recorded."""
+
+    def value(self, dtype: np.dtype, function: Callable[[], Any]) -> Any:
+        """An array of one `dtype` on the device, which each launch sets to what `function` gives then."""
+
+    def input(self, array: Any) -> Any:
+        """An array of the engine's for the recording to read, with the values of `array`, the engine's or NumPy's."""
+
+    def write(self, target: Any, source: Any) -> None:
+        """Write the values of `source`, the engine's or NumPy's, to `target`: now, or recorded while recording."""
+
+    def own(self, array: Any) -> Any:
+        """`array`, or a copy if it may be a view of another one."""
+
+    def copy(self, array: Any) -> Any:
+        """A copy in memory of its own."""
+
+
 class Namespace:
     """The functions that derivative rules and portable definitions call on one engine's arrays.
 
@@ -165,6 +207,8 @@ class Namespace:
             value = getattr(self.backend.xp, name)
             if name in corrections:
                 value = self._corrected(value, *corrections[name])
+        if self.backend.following is not None and callable(value) and not isinstance(value, type):
+            value = self.backend.following(value)
         setattr(self, name, value)  # found once
         return value
 

@@ -31,6 +31,10 @@ class GradientError(PolymodError, RuntimeError):
     """A derivative was asked for that does not exist, or whose recorded values are gone."""
 
 
+class CaptureError(PolymodError, RuntimeError):
+    """A step can't be captured: it needs the host, or changes what has to stay where it is. Nothing has changed."""
+
+
 class StateError(PolymodError, RuntimeError):
     """A state dict does not fit the model. The model is as it was before the call."""
 

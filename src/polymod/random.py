@@ -25,6 +25,7 @@ from . import (
     philox,
 )
 from .backend import Device, place
+from .errors import CaptureError
 from .tensor import Tensor, wrap
 
 
@@ -101,7 +102,19 @@ class Generator:
             self._seed, self._draw = seed, draw
 
     def next_draw(self) -> tuple[int, int]:
-        """Take the next draw and return (seed, draw): what an engine's own kernel of `philox` starts from."""
+        """Take the next draw and return (seed, draw): what an engine's own kernel of `philox` starts from.
+
+        Raises:
+            CaptureError: a step is being captured, in which numbers drawn on the host would be the same each time.
+        """
+        if offsets.get() is not None:
+            raise CaptureError(
+                "a captured step draws random numbers on the host, which would be the same at each call; draw them "
+                "before and pass them to the step. Dropout and polymod.random's functions draw on the device"
+            )
+        return self._take()
+
+    def _take(self) -> tuple[int, int]:
         with self._lock:
             draw = self._draw
             self._draw = draw + 1
@@ -115,7 +128,7 @@ class Generator:
         """
         ask = offsets.get()
         offset = None if ask is None else ask(self, device)
-        return *self.next_draw(), offset
+        return *self._take(), offset
 
     @contextmanager
     def fork(self, seed: int | None = None) -> Iterator[Generator]:

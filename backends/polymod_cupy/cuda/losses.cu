@@ -1,5 +1,5 @@
-// Losses of class numbers. Scores are lines of n classes that lie `inner` apart; each line has its target. T is the type
-// of the scores, I that of the targets. Sums over targets are made in two steps, of blocks and of their results, so
+// Losses of class numbers. Scores are lines of n classes that lie `inner` apart; each line has its target. T is the
+// type of the scores, I that of the targets. Sums over targets are made in two steps, of blocks and of their results, so
 // that they are always made in the same order.
 #include "rows.cuh"
 
@@ -115,12 +115,7 @@ __global__ void __launch_bounds__(512)
         const W share = targets.share(target);
         const index_t end = target == ignored || (share == 0 && smoothing == 0) ? 0 : n;
         Online<W> seen;
-        for (index_t k = team.lane * VEC; k < end; k += team.lanes * VEC) {
-            const Pack<T, VEC> pack = load<T, VEC>(scores + k * inner);
-#pragma unroll
-            for (int j = 0; j < VEC; ++j) seen.add(widen(pack.v[j]));
-        }
-        seen.join(team);
+        seen.walk<VEC>(scores, 0, end, inner, team);
         const W shift = seen.shift(seen.top), by = log(seen.total);
         W loss = share;  // 0, or NaN for what is no class
         if (end && targets.holds(target)) loss = -(widen(scores[target * inner]) - shift - by) * share;
@@ -164,24 +159,22 @@ __global__ void __launch_bounds__(512)
         const W share = targets.share(target), slope = line < count ? widen(g[each ? line : 0]) : W(0);
         // of the log-softmax at the target's class, and of the mean over all classes times n
         const W at_target = share == 0 || !targets.holds(target) ? W(0) : (1 - smoothing) * slope * (share / all);
-        const W at_all = target == ignored ? W(0) : smoothing / n * slope / all;
+        const W at_all = smoothing == 0 || target == ignored ? W(0) : smoothing / n * slope / all;
         const index_t end = at_target == 0 && at_all == 0 ? 0 : n;
         Online<W> seen;
-        for (index_t k = team.lane * VEC; k < end; k += team.lanes * VEC) {
-            const Pack<T, VEC> pack = load<T, VEC>(x + start + k * inner);
-#pragma unroll
-            for (int j = 0; j < VEC; ++j) seen.add(widen(pack.v[j]));
-        }
-        seen.join(team);
-        const W shift = seen.shift(seen.top), factor = (at_target + at_all * weights) / seen.total;
+        seen.walk<VEC>(x + start, 0, end, inner, team);
+        const W shift = seen.shift(seen.top), by = 1 / seen.total;
         for (index_t k = team.lane * VEC; k < (line < count ? n : 0); k += team.lanes * VEC) {
             Pack<T, VEC> pack;
             if (end) pack = load<T, VEC>(x + start + k * inner);
 #pragma unroll
             for (int j = 0; j < VEC; ++j) {
-                W d = end ? exp(widen(pack.v[j]) - shift) * factor : W(0);
-                if (k + j == target) d -= at_target;
-                if (at_all != 0) d -= at_all * targets.weight_of(k + j);
+                W d = 0;
+                if (end) {
+                    const W probability = exp(widen(pack.v[j]) - shift) * by;
+                    d = at_target * (probability - (k + j == target ? W(1) : W(0)));
+                    if (at_all != 0) d += at_all * (probability * weights - targets.weight_of(k + j));
+                }
                 pack.v[j] = narrow<T>(d);
             }
             store<T, VEC>(dx + start + k * inner, pack);

@@ -3,8 +3,8 @@
 
 enum { LAYER, RMS, GROUP };  // weights for each element of a row, the same without a mean, weights for each channel
 
-// The weights (and as well the shifts) of the elements of a row. For group norm a row is `channels` channels of `pixels`
-// elements, and there are `groups` rows an example.
+// The weights (and as well the shifts) of the elements of a row. For group norm a row is `channels` channels of
+// `pixels` elements, and there are `groups` rows an example.
 template <typename T, int KIND> struct Factors {
     const T* of;
     index_t groups, channels, pixels;
@@ -279,8 +279,8 @@ __global__ void __launch_bounds__(512)
 // --------------------------------------------------------------------------------------- cotangents of group norm
 
 // A block for each group of channels of an example; the sums of g v and g of each channel of it are left in a line of
-// `planes` for each example. `lanes` threads of a warp take a channel. Memory: four reads of x and two of g, all but the
-// first from a cache if the groups at work fit one, and one write of dx.
+// `planes` for each example. `lanes` threads of a warp take a channel. Memory: four reads of x and two of g, all but
+// the first from a cache if the groups at work fit one, and one write of dx.
 template <typename T, int VEC>
 __global__ void __launch_bounds__(512)
     group_back(const T* __restrict__ g, const T* __restrict__ x, const T* __restrict__ weight, T* __restrict__ dx,

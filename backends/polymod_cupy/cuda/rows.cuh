@@ -83,24 +83,44 @@ __device__ inline void store_row(T* row, const wide<T> (&values)[ITEMS], int n, 
     }
 }
 
-// A maximum, and the sum of exp(x - maximum), of elements that come one by one. NaN wins; -inf counts as nothing.
+// A maximum, and the sum of exp(x - maximum), of elements that come some at a time. NaN wins; -inf counts as nothing.
 template <typename W> struct Online {
     W top = Max::identity<W>(), total = 0;
 
     // What is taken off before exp: the maximum, or 0 where there is nothing but -inf.
     __device__ static W shift(W top) { return top == Max::identity<W>() ? W(0) : top; }
 
-    __device__ void add(W x) {
-        if (x > top || x != x) {
-            total = total * exp(top - x) + (x - x + 1);  // NaN for +inf, as exp(inf - inf)
-            top = x;
-        } else {
-            total += exp(x - shift(top));
+    template <int N> __device__ void add(const W (&x)[N]) {
+        W high = top, sum = 0;
+#pragma unroll
+        for (int j = 0; j < N; ++j) high = Max::join(high, x[j]);
+        if (high > top || high != high) {
+            total *= exp(top - high);
+            top = high;
         }
+#pragma unroll
+        for (int j = 0; j < N; ++j) sum += exp(x[j] - shift(top));  // NaN for +inf, as exp(inf - inf)
+        total += sum;
     }
 
-    // The maximum and the sum of a whole line.
-    __device__ void join(const Team& team) {
+    // Go along a line of n elements that lie `inner` apart, all threads of its team; the maximum and the sum of all
+    // are then known to each. Several packs are asked for at once, so that more of memory's answers are on their way.
+    template <int VEC, typename T> __device__ void walk(const T* line, index_t begin, index_t end, index_t inner,
+                                                        const Team& team) {
+        constexpr int AT_ONCE = VEC >= 8 ? 1 : VEC >= 4 ? 2 : 4;
+        const index_t step = team.lanes * VEC;
+        for (index_t k = begin + team.lane * VEC; k < end; k += step * AT_ONCE) {
+            W x[VEC * AT_ONCE];
+#pragma unroll
+            for (int i = 0; i < AT_ONCE; ++i) {
+                const bool there = k + i * step < end;
+                Pack<T, VEC> pack;
+                if (there) pack = load<T, VEC>(line + (k + i * step) * inner);
+#pragma unroll
+                for (int j = 0; j < VEC; ++j) x[i * VEC + j] = there ? widen(pack.v[j]) : Max::identity<W>();
+            }
+            add(x);
+        }
         const W all = team.reduce<Max>(top);
         total = team.reduce<Sum>(total * exp(top - shift(all)));
         top = all;

@@ -1,8 +1,8 @@
 // Adding many values to elements that may be named several times, always in the same order: the values are sorted by
 // the number of their element, by counting (a stable radix sort of 8 bits a pass), and each run of equal numbers is
 // summed by threads that no other run shares. Nothing is added atomically but counts, which are integers.
+#include "total.cuh"
 
-typedef unsigned long long u64;
 const int THREADS = 256, DIGITS = 256, ITEMS = 8, TILE = THREADS * ITEMS, WARPS = THREADS / 32;
 
 // The sum of x over all threads of the block before this one.
@@ -101,14 +101,6 @@ __global__ void place(const K* __restrict__ keys, const unsigned* __restrict__ o
 }
 
 // ---------------------------------------------------------------------------------------------------------- sums
-
-// What sums of T are kept in: whole numbers wrap around in the end as they would at each step.
-template <typename T> struct Total { typedef long long type; };
-template <> struct Total<__half> { typedef float type; };
-template <> struct Total<__nv_bfloat16> { typedef float type; };
-template <> struct Total<float> { typedef float type; };
-template <> struct Total<double> { typedef double type; };
-template <typename T> using total_of = typename Total<T>::type;
 
 // A position of up to three axes from a number that counts them in C order; n0 and s0 are of the last axis.
 struct Axes {

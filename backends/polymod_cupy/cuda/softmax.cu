@@ -54,12 +54,7 @@ __global__ void __launch_bounds__(512) along_lines(const T* __restrict__ x, T* _
         const index_t line = first + team.line, start = line / inner * n * inner + line % inner;
         const index_t end = line < count ? n : 0;
         Online<W> seen;
-        for (index_t k = team.lane * VEC; k < end; k += team.lanes * VEC) {
-            const Pack<T, VEC> pack = load<T, VEC>(x + start + k * inner);
-#pragma unroll
-            for (int j = 0; j < VEC; ++j) seen.add(widen(pack.v[j]));
-        }
-        seen.join(team);
+        seen.walk<VEC>(x + start, 0, end, inner, team);
         const W shift = seen.shift(seen.top), by = Kind::by(seen.total);
         for (index_t k = team.lane * VEC; k < end; k += team.lanes * VEC) {
             Pack<T, VEC> pack = load<T, VEC>(x + start + k * inner);
@@ -70,8 +65,19 @@ __global__ void __launch_bounds__(512) along_lines(const T* __restrict__ x, T* _
     }
 }
 
-// y (g - sum(g y)). Memory: one read of g and y, one write.
-template <typename T, int VEC, int ITEMS>
+// The cotangents, from the results y and the sum of their terms along the line.
+struct SoftmaxBack {
+    template <typename W> __device__ static W term(W g, W y) { return g * y; }
+    template <typename W> __device__ static W value(W g, W y, W sum) { return y * (g - sum); }
+};
+
+struct LogSoftmaxBack {
+    template <typename W> __device__ static W term(W g, W) { return g; }
+    template <typename W> __device__ static W value(W g, W y, W sum) { return g - exp(y) * sum; }
+};
+
+// Memory: one read of g and y, one write.
+template <typename T, typename Kind, int VEC, int ITEMS>
 __global__ void __launch_bounds__(512)
     back_in_registers(const T* __restrict__ g, const T* __restrict__ y, T* __restrict__ dx, index_t rows, index_t n,
                       index_t lanes) {
@@ -85,16 +91,16 @@ __global__ void __launch_bounds__(512)
         load_row<T, VEC>(slopes, g + row * n, n, there, team, W(0));
         W sum = 0;
 #pragma unroll
-        for (int i = 0; i < ITEMS; ++i) sum += slopes[i] * values[i];
+        for (int i = 0; i < ITEMS; ++i) sum += Kind::term(slopes[i], values[i]);
         sum = team.reduce<Sum>(sum);
 #pragma unroll
-        for (int i = 0; i < ITEMS; ++i) values[i] *= slopes[i] - sum;
+        for (int i = 0; i < ITEMS; ++i) values[i] = Kind::value(slopes[i], values[i], sum);
         store_row<T, VEC>(dx + row * n, values, n, there, team);
     }
 }
 
 // The same for lines of any length and distance. Memory: two reads of g and y, as in along_lines, one write.
-template <typename T, int VEC>
+template <typename T, typename Kind, int VEC>
 __global__ void __launch_bounds__(512)
     back_along_lines(const T* __restrict__ g, const T* __restrict__ y, T* __restrict__ dx, index_t count, index_t n,
                      index_t inner, index_t lanes) {
@@ -105,16 +111,19 @@ __global__ void __launch_bounds__(512)
         const index_t end = line < count ? n : 0;
         W sum = 0;
         for (index_t k = team.lane * VEC; k < end; k += team.lanes * VEC) {
-            const Pack<T, VEC> slopes = load<T, VEC>(g + start + k * inner), values = load<T, VEC>(y + start + k * inner);
+            const Pack<T, VEC> slopes = load<T, VEC>(g + start + k * inner);
+            const Pack<T, VEC> values = load<T, VEC>(y + start + k * inner);
 #pragma unroll
-            for (int j = 0; j < VEC; ++j) sum += widen(slopes.v[j]) * widen(values.v[j]);
+            for (int j = 0; j < VEC; ++j) sum += Kind::term(widen(slopes.v[j]), widen(values.v[j]));
         }
         sum = team.reduce<Sum>(sum);
         for (index_t k = team.lane * VEC; k < end; k += team.lanes * VEC) {
-            const Pack<T, VEC> slopes = load<T, VEC>(g + start + k * inner), values = load<T, VEC>(y + start + k * inner);
+            const Pack<T, VEC> slopes = load<T, VEC>(g + start + k * inner);
+            const Pack<T, VEC> values = load<T, VEC>(y + start + k * inner);
             Pack<T, VEC> result;
 #pragma unroll
-            for (int j = 0; j < VEC; ++j) result.v[j] = narrow<T>(widen(values.v[j]) * (widen(slopes.v[j]) - sum));
+            for (int j = 0; j < VEC; ++j)
+                result.v[j] = narrow<T>(Kind::value(widen(slopes.v[j]), widen(values.v[j]), sum));
             store<T, VEC>(dx + start + k * inner, result);
         }
     }
@@ -134,12 +143,7 @@ __global__ void __launch_bounds__(512) logsumexp(const T* __restrict__ x, R* __r
         const index_t start = line / inner * n * inner + line % inner, begin = part * length;
         const index_t end = first + team.line >= count ? 0 : begin + length < n ? begin + length : n;
         Online<W> seen;
-        for (index_t k = begin + team.lane * VEC; k < end; k += team.lanes * VEC) {
-            const Pack<T, VEC> pack = load<T, VEC>(x + start + k * inner);
-#pragma unroll
-            for (int j = 0; j < VEC; ++j) seen.add(widen(pack.v[j]));
-        }
-        seen.join(team);
+        seen.walk<VEC>(x + start, begin, end, inner, team);
         // the maximum itself where it is NaN or infinite, and then the difference is NaN
         const W result = seen.top - seen.top == 0 ? seen.top + log(seen.total) : seen.top;
         if (team.lane == 0 && first + team.line < count) y[first + team.line] = static_cast<R>(result);

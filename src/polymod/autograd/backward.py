@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Any
 
 from ..backend import backend_of
@@ -98,6 +98,7 @@ def sweep(
     held = cotangents.get
     kind: Any = None
     xp: Any = None
+    follow: Any = None
     is_engine = True
     first: Any = None
     # what lies below operations that pick elements, and below outputs whose gradient may have zeros of its own
@@ -134,10 +135,12 @@ def sweep(
                     kind = type(g)
                     first = next(iter(g.values())) if kind is Cotangents else g
                     owner = backend_of(first)
-                    xp, is_engine = owner.namespace, owner.is_engine
+                    xp, is_engine, follow = owner.namespace, owner.is_engine, owner.following
                 inputs, output = node.inputs, node.output
                 if not is_engine:
                     inputs, output = beside(inputs, first), beside(output, first)
+                if follow is not None:
+                    pull = follow(pull)
                 pulled = pull(xp, g, wanted, output, inputs, node.attrs)
             if watched:
                 check_pulled(node, g, pulled)
@@ -145,7 +148,10 @@ def sweep(
                 if c is not None and parent is not None:
                     before = held(parent)
                     if before is not None:
-                        c = before + c if type(before) is type(c) else namespace_of(before, c).add(before, c)
+                        if type(before) is not type(c):
+                            c = namespace_of(before, c).add(before, c)
+                        else:
+                            c = before + c if follow is None else follow(add)(before, c)
                     cotangents[parent] = c
             if not retain:
                 node.release()
@@ -265,7 +271,7 @@ def _run_hooks(node: Any, g: Any, create_graph: bool) -> Any:
 def _sum(held: Any, g: Any, create_graph: bool) -> Any:
     if create_graph:
         return held + g
-    return wrap(held.array + g.array)
+    return wrap(namespace_of(held.array, g.array).add(held.array, g.array))
 
 
 def _listed(x: Any) -> list[Any]:

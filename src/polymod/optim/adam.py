@@ -6,6 +6,7 @@ from typing import Any
 
 from ..backend import define
 from ..dtypes import dtype
+from ..errors import CaptureError
 from .groups import number
 from .optimizer import Optimizer
 
@@ -87,12 +88,15 @@ def adam_steps(
     *,
     steps: list[int],
     scale: Any = None,
+    live: Any = None,
     **options: Any,
 ) -> list[tuple[Any, ...]]:
     """`adam_step` for each parameter; one call, so that an engine can do them all together.
 
-    `scale` is None or a 0-d array that all gradients are multiplied by first.
+    `scale` is None or a 0-d array that all gradients are multiplied by first. `live` is for engines with capture.
     """
+    if live is not None:
+        raise CaptureError(f"these parameters, the first of {parameters[0].dtype}, can't be stepped in a captured step")
     if scale is not None:
         gradients = xp.scale_all(gradients, scale)
     lists = [parameters, gradients, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if max_exp_avg_sqs else [])]
@@ -124,6 +128,7 @@ class Adam(Optimizer):
         ValueError: an option is out of its range.
     """
 
+    takes_live = True
     operation = "adam_steps"
     counts_steps = True
     decoupled = False

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from .. import dtypes
 from ..autograd.tape import enable_grad, mark_overwritten
 from ..backend import Backend, backend_of
-from ..errors import GradientError
+from ..errors import CaptureError, GradientError
 from ..ops import ops
+from ..replay import at_replay, is_capturing
 from ..tensor import Tensor, wrap
 from . import clipping as clipping  # defines what the gradients' norm is computed by
 from . import state as saved
@@ -41,6 +43,7 @@ class Optimizer:
 
     operation: ClassVar[str] = ""
     counts_steps: ClassVar[bool] = False  # whether the operation takes `steps`, and the state has "step"
+    takes_live: ClassVar[bool] = False  # whether the operation takes `live`, see `step`
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = dict(defaults)
@@ -103,7 +106,8 @@ class Optimizer:
 
         The operation named by `operation` computes it, `(parameters, gradients, *state, steps=, **options)`
         with a list per argument, for each group and engine; it gives, for each parameter, the new one and its
-        new state. Where there is a `max_norm`, it also gets `scale=`, a 0-d array to multiply the gradients by.
+        new state. Where there is a `max_norm`, it also gets `scale=`, a 0-d array to multiply the gradients by. While
+        a step is being captured it also gets `live=`, a function that gives its options, and `steps`, at a launch.
 
         Args:
             closure: computes the loss and its gradients anew; its result is returned.
@@ -123,6 +127,8 @@ class Optimizer:
         batches = self._batches()
         if max_norm is not None and batches:
             limit(batches, number({"max_norm": max_norm}, "max_norm", least=0.0))
+        if is_capturing():
+            self._follow(batches)
         results = [batch.run(self.operation) for batch in batches]
         written: list[Any] = []
         for batch, updates in zip(batches, results, strict=True):
@@ -143,7 +149,41 @@ class Optimizer:
                         held.array = array
         if written:
             mark_overwritten(written)
+            at_replay(lambda: lambda: mark_overwritten(written))
         return loss
+
+    def _follow(self, batches: list[_Batch]) -> None:
+        """Let a step that is being captured have the options, and count the steps, of each launch."""
+        if not self.takes_live:
+            if self.counts_steps:
+                raise CaptureError(
+                    f"{type(self).__name__} can't be captured: its operation {self.operation!r} takes no `live`, so "
+                    "each launch would be of the same step; call the step uncaptured"
+                )
+            return
+        for batch in batches:
+            batch.options["live"] = partial(self._live, batch)
+            at_replay(partial(self._next, batch))
+
+    def _live(self, batch: _Batch) -> dict[str, Any]:
+        options = self.options(batch.group)
+        return {**options, "steps": batch.steps} if self.counts_steps else options
+
+    def _next(self, batch: _Batch) -> Callable[[], None]:
+        if self.counts_steps:
+            batch.steps[:] = [self.state[p].get("step", 0) + 1 for p in batch.tensors]
+
+        def count() -> None:
+            for p, n in zip(batch.tensors, batch.steps, strict=True):
+                self.state[p]["step"] = n
+
+        return count if self.counts_steps else lambda: None
+
+    def recorded_options(self, group: dict[str, Any]) -> Any:
+        """What of `group` a captured step can't follow: where it is another, the step is recorded anew."""
+        if self.takes_live and type(self).step is Optimizer.step:
+            return self.state_names(group)
+        return repr([(k, v) for k, v in group.items() if k != "params"])
 
     def _batches(self) -> list[_Batch]:
         """What there is to do, all of it checked, so that kernels that write in place do not fail halfway."""
@@ -164,7 +204,7 @@ class Optimizer:
                     continue
                 batch = by_engine.get(backend)
                 if batch is None:
-                    batch = by_engine[backend] = _Batch(backend, names, options)
+                    batch = by_engine[backend] = _Batch(backend, names, options, group)
                     batches.append(batch)
                 if made is not None and made[0] is not array:  # it has been moved or replaced since
                     made = None
@@ -226,8 +266,10 @@ class Optimizer:
 class _Batch:
     """Parameters of one group on one engine; a row has a parameter's array, its gradient's, its state's."""
 
-    def __init__(self, backend: Backend, names: tuple[str, ...], options: dict[str, Any]) -> None:
-        self.backend, self.names, self.options = backend, names, dict(options)
+    def __init__(
+        self, backend: Backend, names: tuple[str, ...], options: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        self.backend, self.names, self.options, self.group = backend, names, dict(options), group
         self.tensors: list[Tensor] = []
         self.rows: list[list[Any]] = []
         self.states: list[dict[str, Any]] = []

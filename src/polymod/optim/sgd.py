@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Backend, define
+from ..errors import CaptureError
 from .groups import number
 from .optimizer import Optimizer
 
@@ -47,12 +48,15 @@ def sgd_steps(
     momentum_buffers: list[Any] | None = None,
     *,
     scale: Any = None,
+    live: Any = None,
     **options: Any,
 ) -> list[tuple[Any, Any]]:
     """`sgd_step` for each parameter; one call, so that an engine can do them all together.
 
-    `scale` is None or a 0-d array that all gradients are multiplied by first.
+    `scale` is None or a 0-d array that all gradients are multiplied by first. `live` is for engines with capture.
     """
+    if live is not None:
+        raise CaptureError(f"these parameters, the first of {parameters[0].dtype}, can't be stepped in a captured step")
     if scale is not None:
         gradients = xp.scale_all(gradients, scale)
     buffers = momentum_buffers or [None] * len(parameters)
@@ -83,6 +87,7 @@ class SGD(Optimizer):
         ValueError: an option is out of its range.
     """
 
+    takes_live = True
     operation = "sgd_steps"
 
     def __init__(

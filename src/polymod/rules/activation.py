@@ -64,6 +64,12 @@ def log_softmax(xp, x, *, axis):
     return x - xp.log(xp.sum(xp.exp(x), axis=axis, keepdims=True))
 
 
+@define
+def log_softmax_back(xp, g, y, *, axis):
+    """The cotangent of the input of `log_softmax`, whose result is `y`."""
+    return g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True)
+
+
 # ------------------------------------------------------------------------------ of straight pieces, besides relu
 # Written with bounds rather than choices, which take longer on CPUs. At a kink the slope is one of its two sides'.
 
@@ -321,6 +327,6 @@ mish = Elementwise(lambda xp, _y, x: xp.mish_slope(x), floating=True)
 gelu = Elementwise(lambda xp, _y, x, approximate="none": xp.gelu_slope(x, approximate=approximate), floating=True)
 softmax = General(lambda xp, g, y, _x, axis: xp.softmax_back(g, y, axis=axis))
 masked_softmax = General(lambda xp, g, y, _x, axis: xp.softmax_back(g, y, axis=axis))
-log_softmax = General(lambda xp, g, y, _x, axis: g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True))
+log_softmax = General(lambda xp, g, y, _x, axis: xp.log_softmax_back(g, y, axis=axis))
 dropout = Linear(lambda xp, g, _x, keep, scale: xp.dropout(g, keep, scale=scale))
 random_dropout = Linear(lambda xp, g, _x, **how: xp.random_dropout(g, **how))

@@ -59,7 +59,7 @@ def spread(xp: Any, g: Any, size: Sizes, kernel: Sizes, stride: Sizes, padding: 
         kept.append(slice(first, last))
         to.append(slice(start + first * s, start + (last - 1) * s + 1, s) if last > first else slice(0, 0))
     shape = (*g.shape[:2], *lengths)
-    if shape == tuple(g.shape) and all(s == 1 for s in stride):
+    if shape == tuple(g.shape) and all(s == 1 for s in stride) and all(t.start == 0 for t in to):
         return g
     both = (slice(None), slice(None))
     zeros = xp.zeros(shape, dtype=g.dtype, device=g.device)

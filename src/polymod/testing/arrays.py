@@ -17,11 +17,11 @@ DTYPES = (
 def numbers(dtype: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     bits = np.random.default_rng(seed).integers(0, 2**64, size=(*shape, 2), dtype=np.uint64)
     if dtype == "bool":
-        return bits[..., 0] % 3 == 0
+        return np.asarray(bits[..., 0] % 3 == 0)
     if np.dtype(dtype).kind in "iu":  # every bit is used, so that sums wrap
         return bits[..., 0].astype(dtype)
     small = (bits % np.uint64(1000)).astype(np.float64) - 500  # whole, so that sums are exact in any order
-    return (small[..., 0] + 1j * small[..., 1] if dtype.startswith("c") else small[..., 0]).astype(dtype)
+    return np.asarray(small[..., 0] + 1j * small[..., 1] if dtype.startswith("c") else small[..., 0]).astype(dtype)
 
 
 def there(part: Any, place: Device) -> Any:

@@ -19,8 +19,8 @@ from polymod import optim  # noqa: F401 defines the steps of optimizers
 from polymod.backend import Namespace, load_backend, portable
 from polymod.rules import primitives
 
-from .function import Function, like
-from .samples import complex_table, steps, table
+from .function import Function, here, like
+from .samples import complex_table, draws, steps, table
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 Calls = dict[str, dict[str, Call]]  # of each operation, by what tells them apart
@@ -38,8 +38,9 @@ def recorded(names: set[str]) -> dict[str, list[Call]]:
                 weights = like(rng, f.values(sample.inputs))
                 f.pulled(sample.inputs, sample.tracked, weights)
     found = {name: list(by_key.values()) for name, by_key in calls.items()}
-    for name in names & steps.calls.keys():
-        found[name] += steps.calls[name]
+    for name, own in [*steps.calls.items(), *draws.calls.items()]:
+        if name in names:
+            found[name] += own
     return found
 
 
@@ -72,6 +73,16 @@ def noting(calls: dict[str, Call], function: Callable[..., Any]) -> Callable[...
         return function(*args, **attrs)
 
     return call
+
+
+def native(attrs: dict[str, Any], device: pm.Device) -> dict[str, Any]:
+    """Attributes of a call on NumPy as another device takes them: arrays, dtype and device are its own."""
+    own = {k: here(v, device) for k, v in attrs.items()}
+    if "device" in own:
+        own["device"] = device.native
+    if "dtype" in own:
+        own["dtype"] = device.backend.dtype(own["dtype"])
+    return own
 
 
 def described(x: Any) -> Any:

@@ -17,14 +17,14 @@ COMPLEX = {"float32": "complex64", "float64": "complex128"}
 
 
 def has(device: pm.Device, dtype: str) -> bool:
-    """Whether the engine says that it has this dtype on this device."""
-    can = device.backend.capabilities
+    """Whether the engine has this dtype, and does not say that this device lacks it."""
+    backend, can = device.backend, device.backend.capabilities
     if (dtype.startswith("complex") and not can.complex) or (dtype in ("float64", "complex128") and not can.float64):
         return False
-    if dtype in ("float16", "bfloat16"):
-        return hasattr(device.backend.xp, dtype)
-    with pm.use_backend(device):
-        return dtype in pm.__array_namespace_info__().dtypes(device=device)
+    if not hasattr(backend.xp, dtype):
+        return False
+    info = pm.__array_namespace_info__()
+    return dtype in info.dtypes(device=device) or dtype not in info.dtypes(device=pm.device(backend))
 
 
 def precisions(device: pm.Device) -> list[str]:

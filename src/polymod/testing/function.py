@@ -13,11 +13,11 @@ from polymod.rules import primitives
 from .samples import Sample
 
 
-def here(x: Any) -> Any:
-    """Attributes with the current engine's arrays for NumPy's."""
+def here(x: Any, device: pm.Device | None = None) -> Any:
+    """An attribute with the arrays of a device, by default the current one, for NumPy's."""
     if isinstance(x, tuple):
-        return tuple(map(here, x))
-    return pm.tensor(x).array if isinstance(x, np.ndarray) else x
+        return tuple(here(part, device) for part in x)
+    return pm.tensor(x, device=device).array if isinstance(x, np.ndarray) else x
 
 
 def attributes(sample: Sample) -> dict[str, Any]:

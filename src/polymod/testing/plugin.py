@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[entries_key] = expected.read(path, device) if path else []
     except (pm.BackendError, expected.ExpectationError) as error:
         raise pytest.UsageError(str(error)) from error
+    for message in ("divide by zero", "invalid value", "overflow", "underflow"):  # as wanted as the results are
+        config.addinivalue_line("filterwarnings", f"ignore:{message} encountered:RuntimeWarning")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

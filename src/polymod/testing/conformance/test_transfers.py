@@ -43,9 +43,12 @@ def test_bits_are_kept(dtype: str, engine: pm.Device) -> None:
     assert engine.backend.to_numpy(there(host, engine)).tobytes() == host.tobytes()
 
 
-def test_dtypes_of_another_byte_order(engine: pm.Device) -> None:
-    host = np.arange(6, dtype=">f4").reshape(2, 3)
-    same(there(host, engine), host.astype(np.float32), engine)
+def test_tensors_of_arrays_in_another_byte_order(engine: pm.Device) -> None:
+    for order in "<>":
+        host = np.arange(6, dtype=f"{order}f4").reshape(2, 3)
+        x = pm.tensor(host)
+        assert x.dtype == pm.float32 and x.device == engine
+        np.testing.assert_array_equal(pm.to_numpy(x + 1), host.astype(np.float32) + 1, strict=True)
 
 
 def test_from_numpy_copies(engine: pm.Device) -> None:

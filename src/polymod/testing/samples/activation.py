@@ -39,6 +39,9 @@ table: dict[str, list[Sample]] = {
     "glu": [Sample((normal(2, 4),), {"axis": a}, torch=functional("glu", dim=a)) for a in (0, -1)],
     "mish": one(normal(2, 3), functional("mish")),
     "dropout": [Sample((normal(2, 3), normal(2, 3) > 0), {"scale": 2.0})],
+    "random_dropout": [
+        Sample((normal(2, 3, 2),), {"seed": 7, "draw": 3, "p": 0.4, "axes": axes, "scale": 1.5}) for axes in (3, 2)
+    ],
 }
 
 complex_table: dict[str, list[Sample]] = {

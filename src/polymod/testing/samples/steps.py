@@ -1,4 +1,4 @@
-"""Steps of optimizers: one parameter's, and those of several together."""
+"""Steps of optimizers, one parameter's and those of several together, and the norm of all gradients."""
 
 from __future__ import annotations
 
@@ -53,3 +53,10 @@ calls: dict[str, list[Call]] = {
 # the first step with momentum has no buffer yet
 calls["sgd_step"].append((sgd((3, 4), False), {"lr": 0.1, "momentum": 0.9}))
 calls["sgd_steps"].append(((*together([sgd(s, False) for s in SHAPES]), [None] * 3), {"lr": 0.1, "momentum": 0.9}))
+
+for name in ("adam_steps", "sgd_steps"):
+    arrays, options = calls[name][-1]
+    calls[name].append((arrays, {**options, "scale": np.asarray(0.25)}))
+gradients = [draw.normal(*s) for s in SHAPES]
+calls["clip_factor"] = [((gradients,), {"max_norm": n}) for n in (0.5, 100.0)]
+calls["scale_all"] = [((gradients, np.asarray(0.25)), {})]
