@@ -89,6 +89,10 @@ def main() -> int:
         return compare(options, places, peers, described)
     except ValueError as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        kept = f"; {options.out / 'devices.json'} has what was found" if options.devices and options.out else ""
+        print(f"interrupted{kept}", file=sys.stderr)
+        return 130
 
 
 def chosen_peers(options: argparse.Namespace, places: list[str]) -> list[str]:

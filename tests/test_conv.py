@@ -107,6 +107,18 @@ def test_transposes_are_transposes(case, rng, engine):
         assert float((back * w).sum()) == pytest.approx(total, rel=1e-10)
 
 
+def test_the_transpose_with_uneven_padding(rng, engine):
+    """Here the spread-out cotangent is as large as the cotangent, but moved by one."""
+    x, w = (pm.tensor(rng.normal(size=s)).array for s in ((1, 2, 5), (3, 2, 3)))
+    attrs = {"stride": (1,), "padding": ((1, 3),), "dilation": (1,), "groups": 1}
+    xp = engine.backend.namespace
+    y = pm.to_numpy(xp.conv(x, w, **attrs))
+    g = rng.normal(size=y.shape)
+    for back in (xp.conv_input_back, lambda *args, **how: portable["conv_input_back"](xp, *args, **how)):
+        dx = pm.to_numpy(back(pm.tensor(g).array, w, size=(5,), **attrs))
+        assert float((dx * pm.to_numpy(x)).sum()) == pytest.approx(float((y * g).sum()), rel=1e-10)
+
+
 def test_a_large_batch_is_taken_in_parts(rng, engine, monkeypatch):
     """The portable definition gives the same whether its columns fit into memory at once or not."""
     (x, w, b), _ = arrays("padded", rng, batch=5)

@@ -10,7 +10,7 @@ from polymod.backend import load_backend, portable
 
 pytestmark = pytest.mark.engine("cupy")
 DTYPES = ["float16", "bfloat16", "float32", "float64"]
-CLOSE = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 2e-6, "float64": 1e-13}
+CLOSE = {"float16": 4e-3, "bfloat16": 2e-2, "float32": 2e-6, "float64": 1e-13}
 SHAPES = [(), (0, 3), (1,), (7, 5), (3, 1030)]
 
 ONE = [  # of one array
@@ -38,6 +38,12 @@ BACK = [  # of a cotangent and the input, or the output
     ("threshold_back", {"threshold": 0.1}),
     ("hardtanh_back", {"low": -0.5, "high": 1.5}),
     ("shrink_back", {"width": 0.5}),
+]
+CURVED = [  # the same, of activations without straight pieces
+    *((name, {}) for name in ("sigmoid_back", "tanh_back", "silu_back", "mish_back", "gelu_back")),
+    ("gelu_back", {"approximate": "tanh"}),
+    ("elu_back", {"alpha": 1.67, "scale": 1.05, "rate": 0.5}),
+    ("softplus_back", {"beta": 3.0, "threshold": 2}),
 ]
 
 
@@ -80,7 +86,7 @@ def test_of_one_array(name, how, dtype, rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("name", "how"), named(BACK))
+@pytest.mark.parametrize(("name", "how"), named(BACK + CURVED))
 def test_of_a_cotangent(name, how, dtype, rng):
     for shape in SHAPES:
         agree(name, [on_gpu(rng.normal(size=shape), dtype), on_gpu(3 * rng.normal(size=shape), dtype)], how, dtype)
@@ -144,7 +150,7 @@ def test_nothing_is_copied_or_waited_for(xp, rng):
     def run():
         for name, how in ONE:
             getattr(xp, name)(x, **how)
-        for name, how in BACK:
+        for name, how in BACK + CURVED:
             getattr(xp, name)(x, x, **how)
         xp.glu_back(xp.glu(x, axis=1), x, axis=1)
         xp.dropout(x, x > 0, scale=2.0)

@@ -100,7 +100,7 @@ def own_kernels(monkeypatch):
     def fail(*args, **how):
         raise AssertionError("the portable definition was called")
 
-    monkeypatch.setattr(attention, "portable", {name: fail for name in attention.kernels})
+    monkeypatch.setattr(attention, "portable", dict.fromkeys(attention.kernels, fail))
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))

@@ -136,6 +136,16 @@ def test_ten_steps_bit_by_bit(make, rng):
     assert found["gradients"]
 
 
+def test_dropout_of_attention_that_keeps_no_weights(rng, monkeypatch):
+    xp, seeds = pm.device("cupy").backend.namespace, []
+    seed_draw = xp.seed_draw
+    monkeypatch.setattr(pm.rules.attention, "BLOCK", 16)
+    monkeypatch.setattr(xp, "seed_draw", lambda *args, **how: (seeds.append(args), seed_draw(*args, **how))[1])
+    found = assert_same(transformer, batches(rng, (3, 5, 8), 5))
+    assert len({loss.tobytes() for loss in found["losses"]}) == 5
+    assert len(seeds) == 1  # while the step was recorded
+
+
 def test_options_changed_between_steps(rng):
     def between(i, model, optimizer):
         for group in optimizer.param_groups:
@@ -454,3 +464,39 @@ def test_own_products(dtype, a, b, rng):
         assert found.dtype == dtype
         expected = np.matmul(x, y)
         np.testing.assert_allclose(found.get(), expected, rtol=tolerance, atol=tolerance * 30)
+
+
+def test_a_model_itself_captured(rng):
+    """Inference: a recording for each mode, and for inside and outside of no_grad."""
+    model = conv_net()[0].eval()
+    captured = pm.capture(model)
+    xs = [rng.normal(size=(2, 2, 8, 8)).astype(np.float32) for _ in range(4)]
+    with pm.no_grad():
+        for x in xs:
+            np.testing.assert_array_equal(pm.to_numpy(captured(x)), pm.to_numpy(uncaptured(model)(x)))
+    assert captured.recordings == 1
+    for x in xs[:2]:
+        assert captured(pm.tensor(x)).node is None
+    assert captured.recordings == 2
+
+
+def test_an_option_out_of_range_stops_a_launch_and_changes_nothing(rng):
+    def between(i, model, optimizer):
+        if i == 4:
+            before = everything(model, optimizer, [])
+            optimizer.param_groups[0]["lr"] = -1.0
+            with pytest.raises(ValueError, match="lr"):
+                steps[-1](*data[0])
+            optimizer.param_groups[0]["lr"] = 0.01
+            assert_equal(everything(model, optimizer, []), before)
+
+    data, steps = batches(rng, (5, 6), 6), []
+    expected, _ = trained(mlp, data, captured=False)
+    pm.manual_seed(11)
+    model, optimizer, step, _ = mlp()
+    steps.append(pm.capture(step, model, optimizer))
+    losses = []
+    for i, batch in enumerate(data):
+        between(i, model, optimizer)
+        losses.append(steps[0](*batch))
+    assert_equal(everything(model, optimizer, losses), expected)

@@ -65,9 +65,7 @@ def check(rng, dtype, case, change=lambda x: x):
     n, n_in, n_out, groups, size, kernel, stride, padding, dilation = case
     xp, numpy = load_backend("cupy").namespace, load_backend("numpy").namespace
     how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    x, w, b = (
-        moved(rng.normal(size=s), dtype) for s in ((n, n_in, *size), (n_out, n_in // groups, *kernel), (n_out,))
-    )
+    x, w, b = (moved(rng.normal(size=s), dtype) for s in ((n, n_in, *size), (n_out, n_in // groups, *kernel), (n_out,)))
     exact = [a.astype("float64").get() for a in (x, w, b)]
     y = portable["conv"](numpy, *exact, **how)
     g = moved(rng.normal(size=y.shape), dtype)

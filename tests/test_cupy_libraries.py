@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType, SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def array(rng, *shape, dtype="float32"):
 class Matmul:
     """nvmath.linalg.advanced.Matmul with the epilogue BIAS: its result is stored column by column."""
 
-    log: list[str] = []
+    log: ClassVar[list[str]] = []
 
     def __init__(self, a, b, /):
         assert a.dtype == b.dtype
@@ -160,7 +161,7 @@ class Tensor:
 
 
 class Graph:
-    log: list[str] = []
+    log: ClassVar[list[str]] = []
 
     def __init__(self, *, io_data_type, intermediate_data_type, compute_data_type, handle):
         assert (intermediate_data_type, compute_data_type, handle) == ("FLOAT", "FLOAT", "handle")
@@ -172,7 +173,7 @@ class Graph:
     def conv_fprop(self, *, image, weight, **how):
         return self.one("conv", (image, weight), how, {})
 
-    def conv_dgrad(self, *, loss, filter, **how):  # noqa: A002
+    def conv_dgrad(self, *, loss, filter, **how):
         return self.one("conv_input_back", (loss, filter), how, {"size": 0})
 
     def conv_wgrad(self, *, image, loss, **how):
@@ -187,7 +188,9 @@ class Graph:
         def compute(*arrays):
             y = self.outputs[0]
             sizes = {"size": tuple(y.dim[2:])} if extra else {}
-            channels = {"conv": inputs[1].dim[1], "conv_input_back": inputs[1].dim[1], "conv_weight_back": y.dim[1]}[name]
+            channels = {"conv": inputs[1].dim[1], "conv_input_back": inputs[1].dim[1], "conv_weight_back": y.dim[1]}[
+                name
+            ]
             image = y.dim[1] if name == "conv_input_back" else inputs[0].dim[1]
             padding = tuple(zip(how["pre_padding"], how["post_padding"], strict=True))
             rest = {"stride": tuple(how["stride"]), "dilation": tuple(how["dilation"]), "groups": image // channels}
@@ -231,7 +234,9 @@ class Graph:
         self.log.append("execute")
         arrays = [t.at(pointers[t], self.dtype).get() for t in self.inputs]
         for t, value in zip(self.outputs, self.compute(*arrays), strict=True):
-            t.at(pointers[t], self.dtype)[...] = load_backend("cupy").from_numpy(value, load_backend("cupy").devices()[0])
+            t.at(pointers[t], self.dtype)[...] = load_backend("cupy").from_numpy(
+                value, load_backend("cupy").devices()[0]
+            )
 
 
 @pytest.fixture

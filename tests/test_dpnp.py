@@ -95,6 +95,55 @@ def test_many_additions_to_few_rows(n: int, rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(found[0], pm.to_numpy(again))
 
 
+LAYOUTS: dict[str, Any] = {
+    "plain": lambda x: x,
+    "reversed": lambda x: x[::-1, :, ::-1],
+    "last reversed": lambda x: x[..., ::-1],
+    "transposed": lambda x: x.mT,
+    "steps": lambda x: x[::2, :, ::2],
+    "one number": lambda x: (np if isinstance(x, np.ndarray) else pm).broadcast_to(x[:1, :1, :1], (2, 4, 4)),
+    "stack of one": lambda x: (np if isinstance(x, np.ndarray) else pm).broadcast_to(x[:1], (2, 4, 4)),
+    "columns": lambda x: (np if isinstance(x, np.ndarray) else pm).broadcast_to(x[..., :1], x.shape),
+    "rows": lambda x: (np if isinstance(x, np.ndarray) else pm).broadcast_to(x[:, :1], x.shape),
+}
+OPERATIONS: dict[str, Any] = {
+    "matmul": lambda xp, x: xp.matmul(x, x),
+    "matmul with a vector": lambda xp, x: xp.matmul(x, x[0, 0]),
+    "vector with matmul": lambda xp, x: xp.matmul(x[0, :, 0], x),
+    "matrices": lambda xp, x: xp.matmul(x[0], x[-1]),
+    "vecdot": lambda xp, x: xp.vecdot(x, x[:1]),
+    "where": lambda xp, x: xp.where(x > 0, x, 0.0),
+    "where of a row": lambda xp, x: xp.where(x > 0, x[:, :1], x),
+    "where by a column": lambda xp, x: xp.where(x[..., :1] > 0, 1.0, x),
+    "clip": lambda xp, x: xp.clip(x, x[..., :1] - 0.5, None),
+    "rfft": lambda xp, x: xp.fft.rfft(x),
+    "rfft of rows": lambda xp, x: xp.fft.rfft(x, axis=1),
+    "irfft": lambda xp, x: xp.fft.irfft(x * (1 + 2j), n=7),
+    "fftn": lambda xp, x: xp.fft.fftn(x * (1 + 2j)),
+    "sort": lambda xp, x: xp.sort(x, axis=1),
+    "sum": lambda xp, x: xp.sum(x, axis=(0, 2)),
+    "inverse": lambda xp, x: xp.linalg.inv(x + 9 * xp.eye(4, dtype=x.dtype)),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_every_layout_in_memory(operation: Any, layout: Any, rng: np.random.Generator) -> None:
+    x = rng.normal(size=(2, 4, 4))
+    expected = operation(np, layout(x))
+    np.testing.assert_allclose(pm.to_numpy(operation(pm, layout(pm.tensor(x)))), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_transforms_of_nothing() -> None:
+    for host in (np.zeros((0, 5), "float32"), np.zeros((0, 5), "float64")):
+        x = pm.tensor(host)
+        forth = np.fft.rfft(host)
+        found = [pm.fft.rfft(x), pm.fft.irfft(pm.tensor(forth), n=6)]
+        for f, e in zip(found, (forth, np.fft.irfft(forth, n=6)), strict=True):
+            assert (f.shape, f.dtype) == (e.shape, e.dtype)
+
+
 def test_wrong_keys() -> None:
     x = pm.tensor(X)
     for key in ((2, A), (slice(None), -4, A), 5):

@@ -18,19 +18,19 @@ pytestmark = [
 
 
 @pytest.fixture
-def parts(monkeypatch):
+def running(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    from gpu import parts
+    from gpu import running
 
-    return parts
+    return running
 
 
 @pytest.fixture
-def job(parts, tmp_path):
+def job(running, tmp_path):
     def make(limit=120.0):
         folder = tmp_path / "work"
         folder.mkdir(exist_ok=True)
-        return parts.Job("numpy", "numpy", False, False, True, 1, 1, None, folder, tmp_path / "log.jsonl", limit)
+        return running.Job("numpy", "numpy", False, False, True, 1, 1, None, folder, tmp_path / "log.jsonl", limit)
 
     return make
 
@@ -41,7 +41,7 @@ def written(tmp_path, text):
     return str(path)
 
 
-def test_outcomes_of_tests(parts, job, tmp_path):
+def test_outcomes_of_tests(running, job, tmp_path):
     path = written(
         tmp_path,
         "def test_good(): pass\n"
@@ -54,7 +54,7 @@ def test_outcomes_of_tests(parts, job, tmp_path):
         "def broken(): raise RuntimeError('in the fixture')\n"
         "def test_setup(broken): pass\n",
     )
-    outcome = parts.by_pytest(job(), path)
+    outcome = running.by_pytest(job(), path)
     counts = (outcome.state, outcome.passed, outcome.failed, outcome.skipped, outcome.expected)
     assert counts == ("failed", 1, 2, 1, 1)
     said = {name.partition("::")[2]: lines for name, lines in outcome.failures.items()}
@@ -62,33 +62,33 @@ def test_outcomes_of_tests(parts, job, tmp_path):
     assert outcome.reasons["no wings"] == 1
 
 
-def test_only_what_failed_is_run_again(parts, job, tmp_path):
+def test_only_what_failed_is_run_again(running, job, tmp_path):
     path = written(
         tmp_path,
         f"count = pathlib.Path({str(tmp_path / 'count')!r})\n"
         "def test_once(): count.write_text(count.read_text() + 'x' if count.exists() else 'x')\n"
         f"def test_mended(): assert pathlib.Path({str(tmp_path / 'mended')!r}).exists()\n",
     )
-    assert parts.by_pytest(job(), path).failed == 1
+    assert running.by_pytest(job(), path).failed == 1
     (tmp_path / "mended").touch()
-    outcome = parts.by_pytest(job(), path)
+    outcome = running.by_pytest(job(), path)
     assert (outcome.state, outcome.passed) == ("passed", 2)
-    outcome = parts.by_pytest(job(), path)  # there is nothing left to run
+    outcome = running.by_pytest(job(), path)  # there is nothing left to run
     assert (outcome.state, outcome.passed, outcome.failures) == ("passed", 2, {})
     assert (tmp_path / "count").read_text() == "x"
 
 
-def test_a_run_that_is_cut_keeps_its_results(parts, job, tmp_path):
+def test_a_run_that_is_cut_keeps_its_results(running, job, tmp_path):
     first = "def test_quick(): pass\n"
     path = written(tmp_path, first + "def test_slow(): time.sleep(600)\n")
-    outcome = parts.by_pytest(job(limit=15.0), path)
+    outcome = running.by_pytest(job(limit=15.0), path)
     assert (outcome.state, outcome.passed) == ("cut", 1)
     assert "1 of 2 tests" in outcome.note
     path = written(tmp_path, first + "def test_slow(): pass\n")
-    assert parts.by_pytest(job(), path).passed == 2
+    assert running.by_pytest(job(), path).passed == 2
 
 
-def test_tests_after_one_that_ends_the_process(parts, job, tmp_path):
+def test_tests_after_one_that_ends_the_process(running, job, tmp_path):
     path = written(
         tmp_path,
         "lost = False\n"
@@ -101,22 +101,45 @@ def test_tests_after_one_that_ends_the_process(parts, job, tmp_path):
         "    raise RuntimeError('cudaErrorIllegalAddress: an illegal memory access was encountered')\n"
         "def test_c(): assert not lost\n",
     )
-    outcome = parts.by_pytest(job(), path)
+    outcome = running.by_pytest(job(), path)
     assert (outcome.state, outcome.passed, outcome.failed) == ("failed", 3, 2)
     assert {name.partition("::")[2] for name in outcome.failures} == {"test_dies", "test_loses_the_device"}
 
 
-def test_pytest_that_does_not_start(parts, job):
-    outcome = parts.by_pytest(job(), "--no-such-option")
+def test_pytest_that_does_not_start(running, job):
+    outcome = running.by_pytest(job(), "--no-such-option")
     assert outcome.state == "failed" and "no-such-option" in " ".join(outcome.failures["pytest itself"])
 
 
-def test_commands(parts, job):
-    outcome = parts.by_commands(job(), {"good": ["-c", "pass"], "bad": ["-c", "raise SystemExit('no luck')"]})
+def test_commands(running, job):
+    outcome = running.by_commands(job(), {"good": ["-c", "pass"], "bad": ["-c", "raise SystemExit('no luck')"]})
     assert (outcome.state, outcome.passed, outcome.failed) == ("failed", 1, 1)
     assert outcome.failures["bad"][-1] == "no luck"
-    outcome = parts.by_commands(job(limit=1.0), {"long": ["-c", "import time; time.sleep(600)"]})
+    outcome = running.by_commands(job(limit=1.0), {"long": ["-c", "import time; time.sleep(600)"]})
     assert outcome.state == "cut"
+
+
+def test_the_official_suite(monkeypatch, job, tmp_path):
+    """What only polymod fails counts, as tools/conformance.py tells it."""
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import conformance
+    from gpu import parts
+
+    suite = tmp_path / "suite"
+    (suite / "array_api_tests").mkdir(parents=True)
+    given = job()
+    given.suite, given.engine = suite, "cupy"
+    alone, ours = conformance.Result({"a::x", "b::y"}, 8, 1), conformance.Result({"b::y", "c::z"}, 8, 1)
+    told = [f"cupy alone: {alone}", f"polymod on cupy: {ours}"]
+    told += conformance.page([("cupy", alone, ours)], "0" * 40).splitlines()
+    monkeypatch.setattr(parts, "run", lambda *_: (1, told))
+    monkeypatch.setattr(parts, "NEEDED", ())
+    outcome = parts.suite(given)
+    counts = (outcome.state, outcome.passed, outcome.failed, outcome.skipped, outcome.expected)
+    assert counts == ("failed", 8, 1, 1, 1) and list(outcome.failures) == ["c::z"]
+    given.suite = tmp_path
+    with pytest.raises(parts.NotRun, match="no checkout"):
+        parts.suite(given)
 
 
 def report(*arguments):
@@ -150,7 +173,7 @@ def test_what_is_refused():
         (["--device", "nonsense"], "unknown device or backend 'nonsense'"),
         (["--device", "numpy"], "name another engine"),
         (["--only", "nonsense"], "unknown parts nonsense"),
-        (["--minutes", "0"], "at least 0.5"),
+        (["--minutes", "0"], "at least 0.67"),
     ):
         done = report(*arguments)
         assert done.returncode == 2 and text in done.stderr, done.stderr

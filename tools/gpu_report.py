@@ -27,11 +27,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gpu import page
-from gpu.parts import PARTS, ROOT, Job, NotRun, Outcome
+from gpu.parts import PARTS
+from gpu.running import ROOT, Job, NotRun, Outcome
 
 LONGEST = 7200.0  # seconds for a part where --minutes does not say less
 LEAST = 20.0  # seconds in which a part can do anything
-WRITING = 10.0  # seconds that are kept for the report itself
+WRITING = 20.0  # seconds that are kept for ending a part that is cut, and for the report itself
 KINDS = (".py", ".cu", ".cuh", ".toml")
 SOURCES = ("src", "backends", "tests", "benchmarks", "examples", "tools")
 
@@ -62,7 +63,7 @@ def main() -> int:
     if strange:
         parser.error(f"unknown parts {', '.join(strange)}; there are {', '.join(PARTS)}")
     if options.minutes is not None and options.minutes * 60 < LEAST + WRITING:
-        parser.error(f"--minutes: at least {(LEAST + WRITING) / 60:g}")
+        parser.error(f"--minutes: at least {(LEAST + WRITING) / 60:.2g}")
     signal.signal(signal.SIGTERM, interrupt)
     facts = facts_of(parser, options.device)
     base = options.out / (options.name or default_name(facts))
@@ -73,8 +74,9 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as scratch:
             for i, name in enumerate(chosen):
-                weights = sum(PARTS[n].weight for n in chosen[i:])
-                limit = min(LONGEST, (end - time.monotonic()) * PARTS[name].weight / weights)
+                left = end - time.monotonic()
+                share = PARTS[name].weight / sum(PARTS[n].weight for n in chosen[i:])
+                limit = min(LONGEST, max(LEAST, left * share)) if left >= LEAST else 0.0
                 one(report, base, Path(scratch), name, limit, options)
                 save(report, base)
     except KeyboardInterrupt:
@@ -135,8 +137,8 @@ def one(
     """Run a part in a folder of its own in `scratch` and put what came of it into the report."""
     part = PARTS[name]
     identity = f"{report['source']} {report['facts']['device']} {options.quick} {options.share}"
-    before = report["parts"].get(name)
-    before = before if before and before["identity"] == identity and not options.anew else None
+    earlier = report["parts"].get(name)
+    before = earlier if earlier and earlier["identity"] == identity and not options.anew else None
     print(f"{name}: {part.title} ...", end=" ", flush=True)
     start = time.monotonic()
     folder = scratch / name
@@ -158,7 +160,7 @@ def one(
     )
     try:
         if limit < LEAST:
-            raise NotRun("the time was over")
+            raise NotRun("the time was over; the same command goes on with it")
         outcome = part.run(job)
     except NotRun as reason:
         outcome = Outcome("not run", note=str(reason))
@@ -166,7 +168,8 @@ def one(
         outcome = Outcome("failed", failed=1, failures={"the report": [f"{type(error).__name__}: {error}"]})
     outcome.seconds = round(time.monotonic() - start + (before["seconds"] if before and log.exists() else 0.0), 1)
     print(f"{outcome.state}: {outcome.passed} passed, {outcome.failed} failed. {outcome.note}", flush=True)
-    if before and (outcome.state == "not run" or (outcome.state == "cut" and before["state"] in ("passed", "failed"))):
+    whole = before and before["state"] in ("passed", "failed")
+    if earlier and earlier["state"] != "not run" and (outcome.state == "not run" or (outcome.state == "cut" and whole)):
         return  # what is known is more
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     report["parts"][name] = {

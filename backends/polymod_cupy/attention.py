@@ -1,9 +1,9 @@
 """Attention of long sequences in one kernel, and its cotangents in two, in memory that grows with L + S.
 
-Blocks of scores multiplied by cuBLAS are written and read several times; here they never leave a multiprocessor. A score
-takes part in 2 (E + V) operations, 256 for heads of 64, at about 13 TFLOP/s on plain cores (A100); written and read as
-float by two products and a softmax it would be 16 bytes, at 1.5 TB/s another half of that time. What is masked causally
-is left out.
+Blocks of scores multiplied by cuBLAS are written and read several times; here they never leave a multiprocessor. A
+score takes part in 2 (E + V) operations, 256 for heads of 64, at about 13 TFLOP/s on plain cores (A100); written and
+read as float by two products and a softmax it would be 16 bytes, at 1.5 TB/s another half of that time. What is masked
+causally is left out. All these numbers are reckoned from data sheets.
 
 float16 and bfloat16 go to tensor cores instead: by cuDNN's kernel where it is installed (`cudnn.py`), else in blocks by
 cuBLAS (`attention_blocks.py`), but for graphs that are recorded, for which there is no cuBLAS. In these two types sums
@@ -33,15 +33,29 @@ Sizes = tuple[int, ...]
 NONE = np.uintp(0)  # a null pointer
 
 # rows and columns of a tile by size of a head and by bytes of a sum: what fits into 96 KiB of shared memory
-FORWARD = {(32, 4): (64, 64), (64, 4): (64, 64), (128, 4): (64, 32), (32, 8): (64, 32), (64, 8): (32, 32), (128, 8): (32, 16)}  # noqa: E501
-BACK = {(32, 4): (64, 32), (64, 4): (64, 32), (128, 4): (32, 32), (32, 8): (32, 32), (64, 8): (32, 32), (128, 8): (16, 16)}  # noqa: E501
+FORWARD = {
+    (32, 4): (64, 64),
+    (64, 4): (64, 64),
+    (128, 4): (64, 32),
+    (32, 8): (64, 32),
+    (64, 8): (32, 32),
+    (128, 8): (32, 16),
+}
+BACK = {
+    (32, 4): (64, 32),
+    (64, 4): (64, 32),
+    (128, 4): (32, 32),
+    (32, 8): (32, 32),
+    (64, 8): (32, 32),
+    (128, 8): (16, 16),
+}
 
 _how = np.dtype(
     [(name, "i4") for name in ("queries", "keys", "width", "values", "causal", "dropped")]
     + [(name, "u4") for name in ("keep_from_upper", "keep_from_lower")]
     + [("lead", "i4", (4,)), ("along", "i8", (4, 4)), ("rows", "i8", (4,)), ("columns", "i8", (4,))]
     + [(name, "i8") for name in ("rest", "extent", "step", "row_step")]
-    + [("seed", "u8"), ("scale", "f8"), ("factor", "f8")],
+    + [("seed", "u8"), ("live_seed", "u8"), ("scale", "f8"), ("factor", "f8")],
     align=True,
 )
 
@@ -69,6 +83,7 @@ class Problem:
             return
         missing = 4 - len(lead)
         p, seed = dropout or (0.0, 0)
+        live = isinstance(seed, cupy.ndarray)
         threshold = round((1 - p) * 2**32)
         self.struct = np.array(
             (
@@ -79,7 +94,8 @@ class Problem:
                 [w[-2] for w in wide],
                 [w[-1] for w in wide],
                 *draws(self.batch, self.queries, self.keys),
-                *(seed, scale, 1 / (1 - p) if p < 1 else 1.0),
+                *(0 if live else seed, seed.data.ptr if live else 0),
+                *(scale, 1 / (1 - p) if p < 1 else 1.0),
             ),
             _how,
         )

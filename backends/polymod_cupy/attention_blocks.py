@@ -1,8 +1,8 @@
 """Attention of long sequences in float16 and bfloat16: blocks of scores, multiplied by cuBLAS on tensor cores.
 
 With 256 operations a score (heads of 64) tensor cores are so fast that what counts is memory: 12 bytes for each score,
-written as float, read, and written and read as a weight. On an A100 that takes 8 ps, where a kernel on plain cores takes
-20; for the cotangents it is 20 ps and 70. BLOCK bounds the memory, whatever the length.
+written as float, read, and written and read as a weight. By the data sheet of an A100 that takes 8 ps, where a kernel
+on plain cores takes 20; for the cotangents it is 20 ps and 70. BLOCK bounds the memory, whatever the length.
 """
 
 from __future__ import annotations

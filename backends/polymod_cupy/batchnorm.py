@@ -19,7 +19,7 @@ Optional = cupy.ndarray | None
 BLOCK = 256
 BLOCKS = 1024  # that sum at once
 NARROW = 32  # pixels of a channel, below which neighbouring threads take neighbouring channels
-NUMBERS = {"Moments": 3, "Products": 2}
+NUMBERS = {"Moments": 3, "Products": 2}  # in each of these structs
 
 
 def textbook(name: str, *arrays: Any, **attrs: Any) -> Any:

@@ -1,6 +1,6 @@
 """Convolution and its two transposes, for which CuPy 14 has no library.
 
-Which way is the fastest depends on how many output channels O a group has. The columns of `cuda/convolution.cu`, which
+Which way is the fastest depends on how many output channels O a group has. The columns of `cuda/columns.cu`, which
 cuBLAS multiplies, are written and read once: 2 b bytes for each of their elements of b bytes, which takes part in 2 O
 operations. The implicit product leaves that out, but multiplies with plain cores at about two thirds of their speed,
 while cuBLAS comes near their speed, and multiplies float16 and bfloat16 by tensor cores. With 1.5 TB/s, 19.5 TFLOP/s of
@@ -9,8 +9,8 @@ plain float and about 200 TFLOP/s of tensor cores (A100), columns pay
     float32   from O = 8 / 1.5 / (2 / 12 - 2 / 18) = 96 on, and on an H100 (3.3 TB/s, 67 TFLOP/s) from about 180 on
     float16   from O = 4 / 1.5 / (2 / 12 - 2 / 200) = 17 on
 
-COLUMNS_FROM has these numbers. 1 x 1 kernels are plain products of the images as they lie; groups of few channels have
-kernels of their own, since most of a tile would be empty.
+COLUMNS_FROM has these numbers, which are reckoned from data sheets. 1 x 1 kernels are plain products of the images as
+they lie; groups of few channels have kernels of their own, since most of a tile would be empty.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from polymod.backend import load_backend, portable
 from polymod.rules.windows import Pairs, Sizes, output_size
 
 from . import cudnn, linear
-from .launch import GRID, TYPES, WIDE, kernel, launch, served
+from .launch import TYPES, WIDE, kernel, launch, served
 
 COLUMNS_FROM = {"float16": 17, "bfloat16": 17, "float32": 128, "float64": 64}  # output channels of a group
 COLUMN_BYTES = 2**28  # images are taken together as long as their columns need no more
@@ -190,8 +190,6 @@ def gathered(source: Array, weight: Array, bias: Array | None, p: Problem, *, ba
     height, width = tiles(made, columns, classes * p.groups, source.dtype)
     row_tiles = -(-made // height)
     blocks = row_tiles * classes * p.groups * -(-columns // width)
-    if blocks > GRID:
-        raise NotImplementedError(f"a convolution of {to.size} results is more than one launch can have")
     function = kernel("convolution", "convolve", *types, str(height), str(width))
     launch(function, blocks, 256, source, weight, bias, to, p.struct, row_tiles, classes)
     return to
@@ -203,7 +201,9 @@ def gathered_weight(x: Array, g: Array, p: Problem) -> Array:
     name, seen = TYPES[x.dtype.name], p.batch * p.pixels
     if p.n_out * p.n_in < FEW and seen < 2**31:
         threads = min(256, max(32, -(-seen // 32) * 32))
-        launch(kernel("convolution_each", "convolve_weight_each", name, str(p.rank)), to.size, threads, x, g, to, p.struct)
+        launch(
+            kernel("convolution_each", "convolve_weight_each", name, str(p.rank)), to.size, threads, x, g, to, p.struct
+        )
         return to
     columns = p.n_in * p.taps
     height, width = tiles(p.n_out, columns, max(1, seen // 512) * p.groups, x.dtype)

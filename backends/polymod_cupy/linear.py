@@ -7,6 +7,7 @@ place.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import cupy
@@ -52,7 +53,7 @@ def matmul(a: Array, b: Array, /) -> Array:
 
 def rows(x: Array) -> Array:
     """All axes but the last as one."""
-    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    return x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), x.shape[-1])
 
 
 def add_bias(y: Array, bias: Array, *, by_row: bool = False) -> Array:

@@ -55,39 +55,43 @@ _made = {
     "hardshrink": _kernel("hardshrink", "v >= -AS(width) && v <= AS(width) ? W(0) : v", "float64 width"),
     "softshrink": _kernel("softshrink", "v - clipped(v, -AS(width), AS(width))", "float64 width"),
     "elu": _kernel("elu", "v > W(0) ? v * AS(scale) : expm1(v * AS(rate)) * AS(left)", _ELU),
-    "elu_slope": _kernel("elu_slope", "v > W(0) ? AS(scale) : AS(left) * exp(v * AS(rate))", _ELU),
     "softplus": _kernel(
         "softplus",
         "z > AS(threshold) ? v : ((z < W(0) ? W(0) : z) + log1p(exp(-fabs(z)))) / AS(beta)",
         _SOFTPLUS,
         _SCALED,
     ),
-    "softplus_slope": _kernel("softplus_slope", "z > AS(threshold) ? W(1) : logistic(z)", _SOFTPLUS, _SCALED),
     "silu": _kernel("silu", "v * logistic(v)"),
-    "silu_slope": _kernel("silu_slope", "s * (W(1) + v * (W(1) - s))", setup="const W s = logistic(v);"),
     "mish": _kernel(
         "mish",
         "v * (n / (n + W(2)))",
         setup=f"const W e = exp(clipped(v, v, W({MISH_LINEAR}))), n = e * (e + W(2));",
     ),
-    "mish_slope": _kernel(
-        "mish_slope",
-        "(n + z * (W(4) * e * (e + W(1)) / (n + W(2)))) / (n + W(2))",
-        setup=f"const W z = clipped(v, W({-SATURATED}), W({MISH_LINEAR})), e = exp(z), n = e * (e + W(2));",
-    ),
     "gelu": _kernel("gelu", f"v * (W(0.5) + {_HALF_ERF})"),
-    "gelu_slope": _kernel(
-        "gelu_slope",
+    "gelu_tanh": _kernel("gelu_tanh", "v * (W(0.5) + W(0.5) * t)", setup=_TANH_SETUP),
+}
+_slopes = {  # expressions, parameters, statements before
+    "elu": ("v > W(0) ? AS(scale) : AS(left) * exp(v * AS(rate))", _ELU, ""),
+    "softplus": ("z > AS(threshold) ? W(1) : logistic(z)", _SOFTPLUS, _SCALED),
+    "silu": ("s * (W(1) + v * (W(1) - s))", "", "const W s = logistic(v);"),
+    "mish": (
+        "(n + z * (W(4) * e * (e + W(1)) / (n + W(2)))) / (n + W(2))",
+        "",
+        f"const W z = clipped(v, W({-SATURATED}), W({MISH_LINEAR})), e = exp(z), n = e * (e + W(2));",
+    ),
+    "gelu": (
         f"W(0.5) + {_HALF_ERF} + clipped(v, W({-SATURATED}), W({SATURATED})) * exp(W(-0.5) * v * v) "
         "* W(0.39894228040143268)",
+        "",
+        "",
     ),
-    "gelu_tanh": _kernel("gelu_tanh", "v * (W(0.5) + W(0.5) * t)", setup=_TANH_SETUP),
-    "gelu_tanh_slope": _kernel(
-        "gelu_tanh_slope",
+    "gelu_tanh": (
         f"W(0.5) + W(0.5) * t + z * (W(1) - t * t) * (W({0.5 * TANH_SCALE!r}) * (W(1) + W({3 * TANH_CUBE!r}) * u))",
-        setup=_TANH_SETUP,
+        "",
+        _TANH_SETUP,
     ),
 }
+_made |= {f"{name}_slope": _kernel(f"{name}_slope", *how) for name, how in _slopes.items()}
 _pulled = {  # from the cotangent g of the result, and x
     "relu_back": _kernel("relu_back", "v > W(0) ? d : W(0)", inputs="T g, T x"),
     "leaky_relu_back": _kernel("leaky_relu_back", "v > W(0) ? d : d * AS(slope)", _LINE, inputs="T g, T x"),
@@ -102,6 +106,12 @@ _pulled = {  # from the cotangent g of the result, and x
     "shrink_back": _kernel(
         "shrink_back", "v >= -AS(width) && v <= AS(width) ? W(0) : d", "float64 width", inputs="T g, T x"
     ),
+    "sigmoid_back": _kernel("sigmoid_back", "d * (v * (W(1) - v))", inputs="T g, T x"),  # x is their result
+    "tanh_back": _kernel("tanh_back", "d * (W(1) - v * v)", inputs="T g, T x"),
+    **{
+        f"{name}_back": _kernel(f"{name}_back", f"d * ({slope})", parameters, setup, "T g, T x")
+        for name, (slope, parameters, setup) in _slopes.items()
+    },
 }
 _masked = cupy.ElementwiseKernel("T g, bool keep", "T y", "y = keep ? g : T(0)", "polymod_masked")
 _dropout = _kernel("dropout", "keep ? v * AS(scale) : W(0)", "bool keep, float64 scale")
@@ -148,8 +158,8 @@ _numbers: dict[str, Callable[..., tuple[float, ...]]] = {
     **dict.fromkeys(("hardtanh", "hardtanh_back"), lambda low, high: (low, high)),
     **dict.fromkeys(("hardshrink", "softshrink", "shrink_back"), lambda width: (width,)),
     "elu": lambda alpha, scale, rate: (scale, alpha * scale, rate),
-    "elu_slope": lambda alpha, scale, rate: (scale, alpha * scale * rate, rate),
-    **dict.fromkeys(("softplus", "softplus_slope"), lambda beta, threshold: (beta, threshold)),
+    **dict.fromkeys(("elu_slope", "elu_back"), lambda alpha, scale, rate: (scale, alpha * scale * rate, rate)),
+    **dict.fromkeys(("softplus", "softplus_slope", "softplus_back"), lambda beta, threshold: (beta, threshold)),
 }
 
 
@@ -177,6 +187,13 @@ def gelu_slope(x: Any, *, approximate: str = "none") -> Any:
         return _portably("gelu_slope", x, approximate=approximate)
     with x.device:
         return _made["gelu_slope" if approximate == "none" else "gelu_tanh_slope"](x)
+
+
+def gelu_back(g: Any, x: Any, *, approximate: str = "none") -> Any:
+    if not _served(g, x):
+        return _portably("gelu_back", g, x, approximate=approximate)
+    with x.device:
+        return _pulled["gelu_back" if approximate == "none" else "gelu_tanh_back"](g, x)
 
 
 def masked(g: Any, keep: Any) -> Any:
@@ -212,6 +229,7 @@ def glu_back(g: Any, x: Any, *, axis: int) -> Any:
 
 kernels: dict[str, Callable[..., Any]] = {
     **{name: _operation(name, compiled) for name, compiled in (_made | _pulled).items()},
-    **{f.__name__: f for f in (gelu, gelu_slope, masked, dropout, glu, glu_back)},
+    **{f.__name__: f for f in (gelu, gelu_slope, gelu_back, masked, dropout, glu, glu_back)},
 }
-del kernels["gelu_tanh"], kernels["gelu_tanh_slope"]
+for _name in ("gelu_tanh", "gelu_tanh_slope", "gelu_tanh_back"):
+    del kernels[_name]

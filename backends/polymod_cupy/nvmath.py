@@ -1,8 +1,10 @@
 """cuBLASLt through nvmath-python, where it is installed: a layer's product and its bias as one kernel.
 
 Written against nvmath-python 1.0.0 (classes, signatures and what it says of layouts) and not yet run on a GPU. The
-environment's POLYMOD_CUPY_NVMATH=0 switches it off. Of its epilogues only BIAS fits an operation of polymod: the
-activations are operations of their own, and so are the cotangents of weight and bias, which BGRADA would find together.
+environment's POLYMOD_CUPY_NVMATH=0 switches it off. In steps that are recorded as a graph it has no part: nvmath-python
+records an event for its working memory at each call, which must not outlive a recording. Of its epilogues only BIAS
+fits an operation of polymod: the activations are operations of their own, and so are the cotangents of weight and bias,
+which BGRADA would find together.
 """
 
 from __future__ import annotations

@@ -74,6 +74,13 @@ def integers_draw(
         return out
 
 
+def seed_draw(seed: int, draw: int, *, device: Any, offset: Any = None) -> Any:
+    with device:
+        pair = cupy.empty(1, np.uint64)
+        _run("pairs", (), (pair,), 2, seed, draw, offset)
+        return pair
+
+
 def permutation_draw(seed: int, draw: int, n: int, *, device: Any, offset: Any = None) -> Any:
     with device:
         pairs = cupy.empty(n, np.uint64)
@@ -118,5 +125,5 @@ def _portable(name: str, *arguments: Any, **how: Any) -> Any:
 
 
 kernels: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (uniform_draw, normal_draw, integers_draw, permutation_draw, bernoulli_draw, random_dropout)
+    f.__name__: f for f in (uniform_draw, normal_draw, integers_draw, seed_draw, permutation_draw, bernoulli_draw, random_dropout)
 }

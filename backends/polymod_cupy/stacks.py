@@ -1,7 +1,7 @@
 """Products of stacks of matrices by cuBLAS, with transposed and repeated matrices as they lie in memory.
 
-CuPy copies every stack that is not contiguous, takes arrays of pointers where one is repeated, and in version 14.2 has no
-stacks of bfloat16. cuBLAS needs none of that where the matrices of a stack lie at even distances.
+CuPy copies every stack that is not contiguous, takes arrays of pointers where one is repeated, and in version 14.2
+has no stacks of bfloat16. cuBLAS needs none of that where the matrices of a stack lie at even distances.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def layout(x: Array) -> tuple[Array, int, int]:
 
 
 def multiply(a: Array, b: Array, out: Array | None = None, *, alpha: float = 1.0, beta: float = 0.0) -> Array:
-    """alpha * a @ b + beta * out for arrays (..., m, k) and (..., k, n) of one real dtype, in `out`, which is contiguous
-    and may be float32 where a and b are float16 or bfloat16. Sums are in float or double."""
+    """alpha * a @ b + beta * out for arrays (..., m, k) and (..., k, n) of one real dtype, in `out`, which is
+    contiguous and may be float32 where a and b are float16 or bfloat16. Sums are in float or double."""
     (m, k), n = a.shape[-2:], b.shape[-1]
     if b.shape[-2] != k:
         raise ValueError(f"matmul: the shapes {a.shape} and {b.shape} do not fit: {k} columns and {b.shape[-2]} rows")

@@ -10,21 +10,24 @@ from typing import Any
 from .cases import SWEEPS
 from .sweep import crossings, times
 
+LOW = 4.4  # inches of a row of panels
 STYLES = ("o-", "s-", "^-", "D-", "v-", "P-", "X-", "*-")
 
 
 def draw(path: Path, found: dict[str, Any]) -> bool:
     """Write the picture; False where nothing was measured that it could show."""
     panels: list[Callable[[Any], None]] = []
+    last = LOW  # the height of the last row, inches
     for sweep in SWEEPS:
         if any(r["sweep"] == sweep.name and r["median_s"] for r in found.get("sweeps", [])):
             panels.append(lambda axes, sweep=sweep: curve(axes, found, sweep))
     if any(r["median_s"] for r in found.get("transfer", [])):
         panels.append(lambda axes: bandwidth(axes, found))
-    if any(r["median_s"] for r in found.get("models", [])) and len(found["contestants"]) > 1:
-        panels.append(lambda axes: gains(axes, found))
     if any(r.get("most") for r in found.get("memory", [])):
         panels.append(lambda axes: memory(axes, found))
+    if any(r["median_s"] for r in found.get("models", [])) and len(found["contestants"]) > 1:
+        panels.append(lambda axes: gains(axes, found))
+        last = max(LOW, 0.13 * len(found["models"]))
     if not panels or find_spec("matplotlib") is None:
         return False
 
@@ -34,7 +37,10 @@ def draw(path: Path, found: dict[str, Any]) -> bool:
     from matplotlib import pyplot as plt
 
     rows = -(-len(panels) // 2)
-    figure, grid = plt.subplots(rows, 2, figsize=(13, 4.6 * rows), squeeze=False, layout="constrained")
+    heights = [LOW] * (rows - 1) + [last]
+    size = (13, sum(heights) + 1)
+    ratios = {"height_ratios": heights}
+    figure, grid = plt.subplots(rows, 2, figsize=size, squeeze=False, layout="constrained", gridspec_kw=ratios)
     for axes, panel in zip(grid.flat, panels, strict=False):
         panel(axes)
     for axes in grid.flat[len(panels) :]:
@@ -65,7 +71,7 @@ def logarithmic(axis: Any, values: Sequence[float]) -> None:
     """Ticks that can be read on a short logarithmic axis too."""
     from matplotlib.ticker import LogLocator, NullLocator
 
-    wide = max(values) > 50 * min(values)
+    wide = max(values) > 1000 * min(values)
     axis.set_major_locator(
         LogLocator(subs=(1,) if wide else (1, 2, 5) if max(values) > 4 * min(values) else range(1, 10))
     )

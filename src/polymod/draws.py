@@ -54,6 +54,12 @@ def integers_draw(
 
 
 @define
+def seed_draw(xp: Any, seed: int, draw: int, *, device: Any, offset: Any = None) -> Any:
+    """The first 64 bits of a draw, which other draws can be seeded with: uint64 of shape (1,)."""
+    return _here(xp, philox.bits(seed, draw, 2).view(np.uint64), device, offset)
+
+
+@define
 def permutation_draw(xp: Any, seed: int, draw: int, n: int, *, device: Any, offset: Any = None) -> Any:
     """`philox.permutation`: 0..n-1 in random order, int64."""
     return _here(xp, philox.permutation(seed, draw, n), device, offset)

@@ -40,7 +40,7 @@ class Given:
         self._roots: list[Any] = []
         self._tensors: list[Tensor] = []
         seen: set[int] = set()
-        for x in _flat(state):
+        for x in _flat([step, *state] if is_module(step) else state):
             if not (is_module(x) or is_optimizer(x) or isinstance(x, Tensor)):
                 raise TypeError(
                     f"the state of a captured step is modules, optimizers and Tensors, received {type(x).__name__}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .autograd import no_grad
+from .capturing import capture
 from .errors import PolymodError
 from .nn import Module
 from .nn import functional as F
@@ -47,6 +48,7 @@ def fit(
     test_batches: Batches | None = None,
     loss_function: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
     on_step: Callable[[Tensor, int], None] | None = None,
+    captured: bool = False,
 ) -> Iterator[Epoch]:
     """Train `model`, and yield an `Epoch` after each pass over `batches`.
 
@@ -61,20 +63,26 @@ def fit(
         loss_function: of logits and labels; a mean over the batch.
         on_step: called with each step's loss and its number of images, for instance to show progress. Reading
             the loss (`float(loss)`) waits for the device.
+        captured: record the step where the engine can, see `polymod.capture`.
 
     Raises:
         PolymodError: the loss is no longer a finite number.
     """
+
+    def step(images: Tensor, labels: Tensor) -> Tensor:
+        loss = loss_function(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    run = capture(step, model, optimizer) if captured else step
     for number in range(1, epochs + 1):
         start = time.perf_counter()
         losses, counts = [], []
         model.train()
         for images, labels in batches:
-            loss = loss_function(model(images), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.detach())
+            losses.append(run(images, labels))
             counts.append(labels.shape[0])
             if on_step is not None:
                 on_step(losses[-1], counts[-1])

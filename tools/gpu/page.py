@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .parts import PARTS, ROOT
+from .parts import PARTS
+from .running import ROOT
 
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))

@@ -9,6 +9,7 @@ struct Attention {
     long long rows[4], columns[4];     // and along their last two axes
     long long rest, extent, step, row_step;  // how the weights are cut into draws; see `rules.attention.blocks`
     unsigned long long seed;
+    const unsigned long long* live_seed;  // null, or where a recorded graph finds it
     double scale, factor;              // of the scores, and of the weights that are kept
 };
 
@@ -79,8 +80,9 @@ __device__ inline bool kept(const Attention& how, index_t lead, int row, int key
     const index_t columns = how.causal && stop < how.keys ? stop : how.keys;
     const index_t draw = part * ((how.queries + how.row_step - 1) / how.row_step) + row / how.row_step;
     const index_t i = (local * (stop - start) + row - start) * columns + key;
-    const unsigned word = philox(how.seed, draw, i >> 3).at[i >> 1 & 3];
+    const unsigned long long seed = how.live_seed ? *how.live_seed : how.seed;
+    const unsigned word = philox(seed, draw, i >> 3).at[i >> 1 & 3];
     const unsigned half = i & 1 ? word >> 16 : word & 0xFFFF;
     if (half != how.keep_from_upper) return half < how.keep_from_upper;
-    return (philox(how.seed, draw, (1ull << 63) + i).at[0] & 0xFFFF) < how.keep_from_lower;
+    return (philox(seed, draw, (1ull << 63) + i).at[0] & 0xFFFF) < how.keep_from_lower;
 }

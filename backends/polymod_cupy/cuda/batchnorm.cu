@@ -6,7 +6,6 @@
 // R. LeVeque, 1983). The numbers are counted from one of their own, so that no digits are lost where the mean is large.
 template <typename W> struct Moments {
     W count, mean, squares;
-    static const int NUMBERS = 3;
 
     __device__ static Moments none() { return {0, 0, 0}; }
     __device__ void join(const Moments& other) {
@@ -34,7 +33,6 @@ template <typename W> struct Moments {
 // The sums of g (x - center) and of g.
 template <typename W> struct Products {
     W product, sum;
-    static const int NUMBERS = 2;
 
     __device__ static Products none() { return {0, 0}; }
     __device__ void join(const Products& other) {
@@ -56,7 +54,7 @@ template <typename W> struct Products {
 // The join over a block of any multiple of 32 threads, known to thread 0.
 template <typename S> __device__ S join_block(S mine) {
     __shared__ S parts[32];
-    // whose other half of a pair joins in the other order: equal but for rounding, and only lane 0 goes on
+    // the two of a pair join in opposite orders and may differ by rounding: lane 0's result is the one that counts
     for (int far = 16; far > 0; far /= 2) mine.join(mine.from(far));
     __syncthreads();
     if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = mine;

@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(512)
         const W share = targets.share(target);
         const index_t end = target == ignored || (share == 0 && smoothing == 0) ? 0 : n;
         Online<W> seen;
-        seen.walk<VEC>(scores, 0, end, inner, team);
+        seen.template walk<VEC>(scores, 0, end, inner, team);
         const W shift = seen.shift(seen.top), by = log(seen.total);
         W loss = share;  // 0, or NaN for what is no class
         if (end && targets.holds(target)) loss = -(widen(scores[target * inner]) - shift - by) * share;
@@ -162,7 +162,7 @@ __global__ void __launch_bounds__(512)
         const W at_all = smoothing == 0 || target == ignored ? W(0) : smoothing / n * slope / all;
         const index_t end = at_target == 0 && at_all == 0 ? 0 : n;
         Online<W> seen;
-        seen.walk<VEC>(x + start, 0, end, inner, team);
+        seen.template walk<VEC>(x + start, 0, end, inner, team);
         const W shift = seen.shift(seen.top), by = 1 / seen.total;
         for (index_t k = team.lane * VEC; k < (line < count ? n : 0); k += team.lanes * VEC) {
             Pack<T, VEC> pack;

@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(512) along_lines(const T* __restrict__ x, T* _
         const index_t line = first + team.line, start = line / inner * n * inner + line % inner;
         const index_t end = line < count ? n : 0;
         Online<W> seen;
-        seen.walk<VEC>(x + start, 0, end, inner, team);
+        seen.template walk<VEC>(x + start, 0, end, inner, team);
         const W shift = seen.shift(seen.top), by = Kind::by(seen.total);
         for (index_t k = team.lane * VEC; k < end; k += team.lanes * VEC) {
             Pack<T, VEC> pack = load<T, VEC>(x + start + k * inner);
@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(512) logsumexp(const T* __restrict__ x, R* __r
         const index_t start = line / inner * n * inner + line % inner, begin = part * length;
         const index_t end = first + team.line >= count ? 0 : begin + length < n ? begin + length : n;
         Online<W> seen;
-        seen.walk<VEC>(x + start, begin, end, inner, team);
+        seen.template walk<VEC>(x + start, begin, end, inner, team);
         // the maximum itself where it is NaN or infinite, and then the difference is NaN
         const W result = seen.top - seen.top == 0 ? seen.top + log(seen.total) : seen.top;
         if (team.lane == 0 && first + team.line < count) y[first + team.line] = static_cast<R>(result);

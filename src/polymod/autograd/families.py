@@ -23,14 +23,19 @@ _scalar = np.generic
 
 class Elementwise(Primitive):
     """Rules are the partial derivatives, `(xp, y, *inputs, **attrs)`; `one`, `minus_one` and `zero` stand for
-    those constants. Inputs broadcast against each other."""
+    those constants. Inputs broadcast against each other.
+
+    `pulled`, for operations of one input, is the cotangent as a whole, `(xp, g, y, x, **attrs)`, where an engine may
+    have it in one pass; it reads no more than the rule does.
+    """
 
     reads = ("xp", "y")
     one_precision = False  # every cotangent is fitted to its input
 
-    def __init__(self, *rules: Rule, floating: bool = False) -> None:
+    def __init__(self, *rules: Rule, floating: bool = False, pulled: Rule = None) -> None:
         super().__init__(*rules)
         self.floating = floating  # its result is floating also where all inputs are whole numbers
+        self.pulled = pulled
         self._tracked_runs: dict[tuple[type, ...], Callable[..., Any]] = {}  # for inputs of which one is floating
         # what a call keeps: of one input at index 0, of two at the bits of those that are tracked
         self._plans: list[tuple[bool, bool, bool, bool] | None] = [None] * 4
@@ -164,6 +169,8 @@ class Elementwise(Primitive):
         attrs: dict,
         times: Callable[[Any, Any, Any], Any] | None = None,
     ) -> Iterable[Any]:
+        if self.pulled is not None and times is None and dtype_of(g.dtype).kind != "c":
+            return [self.pulled(xp, g, output, *inputs, **attrs) if wanted[0] else None]
         several = len(inputs) > 1
         cotangents: list[Any] = []
         for partial, want, x in zip(self.rules, wanted, inputs):  # noqa: B905 inputs may be fewer than rules

@@ -284,6 +284,52 @@ def gelu_slope(xp, x, *, approximate="none"):
     return 0.5 + 0.5 * t + z * (1 - t * t) * (0.5 * TANH_SCALE * (1 + 3 * TANH_CUBE * u))
 
 
+# ------------------------------------------------------------------------------ cotangents, in one pass where
+# an engine has a kernel for that
+
+
+@define
+def sigmoid_back(xp, g, y):
+    """The cotangent of the input of `sigmoid`, whose result is `y`."""
+    return g * (y * (1 - y))
+
+
+@define
+def tanh_back(xp, g, y):
+    """The cotangent of the input of `tanh`, whose result is `y`."""
+    return g * (1 - y * y)
+
+
+@define
+def elu_back(xp, g, x, **how):
+    """The cotangent of the input of `elu`."""
+    return g * xp.elu_slope(x, **how)
+
+
+@define
+def softplus_back(xp, g, x, **how):
+    """The cotangent of the input of `softplus`."""
+    return g * xp.softplus_slope(x, **how)
+
+
+@define
+def silu_back(xp, g, x):
+    """The cotangent of the input of `silu`."""
+    return g * xp.silu_slope(x)
+
+
+@define
+def mish_back(xp, g, x):
+    """The cotangent of the input of `mish`."""
+    return g * xp.mish_slope(x)
+
+
+@define
+def gelu_back(xp, g, x, *, approximate="none"):
+    """The cotangent of the input of `gelu`."""
+    return g * xp.gelu_slope(x, approximate=approximate)
+
+
 # ---------------------------------------------------------------------------------------------------- dropout
 
 
@@ -315,16 +361,24 @@ hardswish = General(lambda xp, g, _y, x: xp.hardswish_back(g, x))
 hardshrink = General(lambda xp, g, _y, x, width: xp.shrink_back(g, x, width=width))
 softshrink = General(lambda xp, g, _y, x, width: xp.shrink_back(g, x, width=width))
 elu = Elementwise(
-    lambda xp, _y, x, alpha, scale, rate: xp.elu_slope(x, alpha=alpha, scale=scale, rate=rate), floating=True
+    lambda xp, _y, x, alpha, scale, rate: xp.elu_slope(x, alpha=alpha, scale=scale, rate=rate),
+    floating=True,
+    pulled=lambda xp, g, _y, x, **how: xp.elu_back(g, x, **how),
 )
 softplus = Elementwise(
-    lambda xp, _y, x, beta, threshold: xp.softplus_slope(x, beta=beta, threshold=threshold), floating=True
+    lambda xp, _y, x, beta, threshold: xp.softplus_slope(x, beta=beta, threshold=threshold),
+    floating=True,
+    pulled=lambda xp, g, _y, x, **how: xp.softplus_back(g, x, **how),
 )
-sigmoid = Elementwise(lambda xp, y, _x: y * (1 - y), floating=True)
-silu = Elementwise(lambda xp, _y, x: xp.silu_slope(x), floating=True)
+sigmoid = Elementwise(lambda xp, y, _x: y * (1 - y), floating=True, pulled=lambda xp, g, y, _x: xp.sigmoid_back(g, y))
+silu = Elementwise(lambda xp, _y, x: xp.silu_slope(x), floating=True, pulled=lambda xp, g, _y, x: xp.silu_back(g, x))
 glu = General(lambda xp, g, _y, x, axis: xp.glu_back(g, x, axis=axis))
-mish = Elementwise(lambda xp, _y, x: xp.mish_slope(x), floating=True)
-gelu = Elementwise(lambda xp, _y, x, approximate="none": xp.gelu_slope(x, approximate=approximate), floating=True)
+mish = Elementwise(lambda xp, _y, x: xp.mish_slope(x), floating=True, pulled=lambda xp, g, _y, x: xp.mish_back(g, x))
+gelu = Elementwise(
+    lambda xp, _y, x, approximate="none": xp.gelu_slope(x, approximate=approximate),
+    floating=True,
+    pulled=lambda xp, g, _y, x, **how: xp.gelu_back(g, x, **how),
+)
 softmax = General(lambda xp, g, y, _x, axis: xp.softmax_back(g, y, axis=axis))
 masked_softmax = General(lambda xp, g, y, _x, axis: xp.softmax_back(g, y, axis=axis))
 log_softmax = General(lambda xp, g, y, _x, axis: xp.log_softmax_back(g, y, axis=axis))

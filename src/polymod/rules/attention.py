@@ -13,6 +13,7 @@ import numpy as np
 from ..autograd.families import Joint
 from ..autograd.operands import fit, unbroadcast
 from ..backend import backend_of, define
+from ..errors import CaptureError
 from ..tensor import Tensor, raw, wrap
 
 
@@ -68,7 +69,8 @@ def long_attention(xp, query, key, value, mask=None, *, scale, causal=False, dro
 
     Args:
         causal: query i attends to the keys 0 to i only.
-        dropout: None, or the probability and the seed of dropping weights.
+        dropout: None, or the probability and the seed of dropping weights; for a kernel, while a step is captured, an
+            array of the seed.
     """
     batch, (query, key, value, mask) = lined_up(xp, query, key, value, mask)
     found, sums = [], []
@@ -205,6 +207,8 @@ def merged(xp: Any, mask: Any, allowed: Any) -> Any:
 
 def random_keep(like, seed, number, shape, p):
     """Truth values, False with probability `p`, beside `like`: draw `number` of `seed`."""
+    if not isinstance(seed, int):
+        raise CaptureError("dropout of these attention weights can't be captured; call the step uncaptured")
     array = raw(like)
     while hasattr(array, "depths"):  # examples draw the same
         array = array.value

@@ -69,7 +69,7 @@ int cudaStreamEndCapture(void* stream, void** graph) {
   return SUCCESS;
 }
 
-// An executable graph is a copy of its own: it outlives the graph and the arguments that were captured.
+// A graph and its executable share the nodes, which nobody changes after the capture; the last one frees them.
 int cudaGraphInstantiate(void** executable, void* graph, unsigned long long) {
   *executable = new Graph(*(Graph*)graph);
   return SUCCESS;
@@ -84,11 +84,11 @@ int cudaGraphExecDestroy(void* executable) {
 }
 int cudaGraphUpload(void*, void*) { return SUCCESS; }
 int cudaGraphLaunch(void* executable, void* stream) {
-  auto nodes = ((Graph*)executable)->nodes;
+  Graph nodes = *(Graph*)executable;
   return submit(
       stream, "graph", [] { count(graph_launches, "cudaGraphLaunch"); },
       [nodes]() -> int {
-        for (auto& node : nodes) {
+        for (auto& node : *nodes) {
           count(graph_nodes, node.name.c_str());
           if (int e = node.run()) return e;
         }
@@ -97,7 +97,7 @@ int cudaGraphLaunch(void* executable, void* stream) {
 }
 int cudaGraphDebugDotPrint(void* graph, const char* path, unsigned) {
   std::ofstream f(path);
-  auto& nodes = ((Graph*)graph)->nodes;
+  auto& nodes = **(Graph*)graph;
   f << "digraph dot {\n";
   for (size_t i = 0; i < nodes.size(); i++) {
     f << "  n" << i << " [label=\"" << nodes[i].name << "\"];\n";

@@ -41,7 +41,7 @@ struct Plan {
   int type;
   void* stream = nullptr;
 };
-static std::vector<Plan> plans;
+static std::vector<Plan> plans;  // by handle; guarded by the lock of the API
 
 static std::vector<Int> index_of(Int flat, const std::vector<Int>& n) {
   std::vector<Int> x(n.size());
@@ -95,23 +95,29 @@ static void run_plan(const Plan& p, const In* in, Out* out, int sign) {
 }
 template <class In, class Out>
 static int execute(int handle, In* in, Out* out, int sign) {
-  Plan p = plans.at(handle);
+  Plan p = [handle] {
+    Lock lock(api_lock);
+    return plans.at(handle);
+  }();
   return submit_library(p.stream, fft_calls, "cuFFT", [=] { run_plan(p, in, out, sign); });
 }
 
 extern "C" {
 int cufftCreate(int* handle) {
+  Lock lock(api_lock);
   *handle = plans.size();
   plans.emplace_back();
   return 0;
 }
 int cufftDestroy(int handle) {
+  Lock lock(api_lock);
   plans.at(handle) = Plan();
   return 0;
 }
 int cufftSetAutoAllocation(int, int) { return 0; }
 int cufftSetWorkArea(int, void*) { return 0; }
 int cufftSetStream(int handle, void* s) {
+  Lock lock(api_lock);
   plans.at(handle).stream = s;
   return 0;
 }
@@ -121,6 +127,7 @@ int cufftGetVersion(int* v) {
 }
 int cufftMakePlanMany(int handle, int rank, int* n, int* in_embed, int in_stride, int in_step, int* out_embed,
                       int out_stride, int out_step, int type, int batch, size_t* work_bytes) {
+  Lock lock(api_lock);
   Plan& p = plans.at(handle);
   for (int i = 0; i < rank; i++)
     if (n[i] < 1) return INVALID_SIZE;

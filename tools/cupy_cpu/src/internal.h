@@ -41,16 +41,16 @@ extern "C" [[noreturn]] void cpucuda_missing(const char* function);
 
 // ---- counters.cpp ----
 // What a program made the device and the host do. Bytes follow their count.
-#define CPUCUDA_COUNTERS(X)                                                                                          \
-  X(host_to_device)                                                                                                  \
-  X(host_to_device_bytes) X(host_to_device_async) X(host_to_device_async_bytes) X(device_to_host)                    \
-      X(device_to_host_bytes) X(device_to_host_async) X(device_to_host_async_bytes) X(device_to_device)              \
-          X(device_to_device_bytes) X(peer_to_peer) X(peer_to_peer_bytes) X(memsets) X(memset_bytes)                 \
-              X(device_synchronizations) X(stream_synchronizations) X(event_synchronizations)                        \
-                  X(implicit_synchronizations) X(kernel_launches) X(graph_launches) X(graph_nodes) X(captured_nodes) \
-                      X(host_functions) X(device_mallocs) X(device_malloc_bytes) X(device_frees) X(pinned_mallocs)   \
-                          X(pinned_malloc_bytes) X(pinned_frees) X(blas_calls) X(solver_calls) X(fft_calls)          \
-                              X(rand_calls) X(sort_calls)
+#define CPUCUDA_COUNTERS(X)                                                                                           \
+  X(host_to_device)                                                                                                   \
+  X(host_to_device_bytes)                                                                                             \
+  X(host_to_device_async) X(host_to_device_async_bytes) X(device_to_host) X(device_to_host_bytes)                     \
+      X(device_to_host_async) X(device_to_host_async_bytes) X(device_to_device) X(device_to_device_bytes)             \
+          X(peer_to_peer) X(peer_to_peer_bytes) X(memsets) X(memset_bytes) X(device_synchronizations)                 \
+              X(stream_synchronizations) X(event_synchronizations) X(implicit_synchronizations) X(kernel_launches)    \
+                  X(graph_launches) X(graph_nodes) X(captured_nodes) X(host_functions) X(device_mallocs)              \
+                      X(device_malloc_bytes) X(device_frees) X(pinned_mallocs) X(pinned_malloc_bytes) X(pinned_frees) \
+                          X(blas_calls) X(solver_calls) X(fft_calls) X(rand_calls) X(sort_calls)
 enum Counter {
 #define X(name) name,
   CPUCUDA_COUNTERS(X)
@@ -88,12 +88,10 @@ struct Node {
   std::string name;
   std::function<int()> run;
 };
-struct Graph {
-  std::vector<Node> nodes;
-};
+using Graph = std::shared_ptr<std::vector<Node>>;
 enum CaptureMode { CAPTURE_GLOBAL = 0, CAPTURE_THREAD_LOCAL = 1, CAPTURE_RELAXED = 2 };
 struct Capture {
-  Graph graph;
+  Graph graph = std::make_shared<std::vector<Node>>();
   Stream* origin;
   CaptureMode mode;
   std::thread::id thread;

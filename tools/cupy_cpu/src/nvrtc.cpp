@@ -119,9 +119,13 @@ int nvrtcCompileProgram(void* program, int n, const char** options) {
     }
     string dir = environment("TMPDIR", "/tmp") + "/cupycpuXXXXXX";
     if (!mkdtemp(&dir[0])) throw std::runtime_error("CuPy-on-CPU: can't make a folder " + dir);
-    int result = compile(p, dir, n, options);
-    if (environment("CUPY_CPU_KEEP", "") != "1") shell("rm -rf " + quoted(dir));
-    return result;
+    struct Cleanup {
+      string dir;
+      ~Cleanup() {
+        if (environment("CUPY_CPU_KEEP", "") != "1") shell("rm -rf " + quoted(dir));
+      }
+    } cleanup{dir};
+    return compile(p, dir, n, options);
   } catch (const std::exception& e) {
     p->log = e.what();
     return NVRTC_COMPILATION;

@@ -41,7 +41,7 @@ int submit(void* handle, const char* name, const std::function<void()>& announce
     if (int e = forbid_legacy_in_capture(s)) return e;
     if (s->capture) {
       if (s->capture->invalid) return CAPTURE_INVALIDATED;
-      s->capture->graph.nodes.push_back({name, std::move(operation)});
+      s->capture->graph->push_back({name, std::move(operation)});
       s->capture->unjoined.insert(s);
       operation = nullptr;
     }

@@ -51,11 +51,12 @@ string precompiled_header(bool with_cupy) {
     for (auto name : {"complex.cuh", "carray.cuh", "atomics.cuh", "float16.cuh", "bfloat16.cuh", "math_constants.h"})
       text += string("#include <cupy/") + name + ">\n";
   }
-  write_file(header, text);
-  string made = header + "." + std::to_string(getpid()), log = made + ".log";  // two processes may do this at once
-  bool good = shell(compiler() + include_flags() + " -x c++-header " + quoted(header) + " -o " + quoted(made) + " 2>" +
+  // Two processes may do this at once: each works on files of its own, and renames them.
+  string own = header + "." + std::to_string(getpid()), made = own + ".gch", log = own + ".log";
+  write_file(own, text);
+  bool good = shell(compiler() + include_flags() + " -x c++-header " + quoted(own) + " -o " + quoted(made) + " 2>" +
                     quoted(log)) &&
-              !rename(made.c_str(), (header + ".gch").c_str());
+              !rename(own.c_str(), header.c_str()) && !rename(made.c_str(), (header + ".gch").c_str());
   if (!good)
     throw std::runtime_error("CuPy-on-CPU: precompiling " + header + " failed; is g++ installed?\n" + read_file(log));
   unlink(log.c_str());

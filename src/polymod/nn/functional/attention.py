@@ -97,7 +97,7 @@ def attend(
         weights = prod(batch) * q[-2] * k[-2]
         if need_weights or learned or weights <= rules.BLOCK:
             return _with_weights(query, key, value, mask, dropout_p, is_causal, scale, need_weights)
-        dropout = (dropout_p, _seed()) if dropout_p else None
+        dropout = (dropout_p, _seed(query)) if dropout_p else None
         if mask is not None and not _fits(mask.shape, (*batch, q[-2], k[-2])):
             _explain(query, key, value, mask, None)
         return _long_attention(query, key, value, mask, scale=scale, causal=is_causal, dropout=dropout)[0], None
@@ -122,9 +122,16 @@ def _with_weights(
     return y, _dropout(weights, keep, scale=scale_of(dropout_p)) if need_weights else weights
 
 
-def _seed() -> int:
-    """A seed for the draws of one call, taken from the default generator."""
-    return int(philox.bits(*default_generator.next_draw(), 2).view(np.uint64)[0])
+def _seed(like: Any) -> Any:
+    """A seed for the draws of one call, taken from the default generator; an array of it while a step is captured."""
+    array = raw(like)
+    while hasattr(array, "depths"):
+        array = array.value
+    place = wrap(array).device
+    seed, draw, offset = default_generator.next_draw_on(place)
+    if offset is not None:
+        return place.backend.namespace.seed_draw(seed, draw, device=place.native, offset=offset)
+    return int(philox.bits(seed, draw, 2).view(np.uint64)[0])
 
 
 def _for_every_head(query: Any, key: Any, value: Any) -> tuple[Tensor, Tensor]:

@@ -95,8 +95,9 @@ static unsigned __match_any_sync(unsigned m, T v) {
     return cpu_warp_fold(m, v, first, [k](T a, T b, int i) { return i == k ? a : (T)(E); }); \
   }
 RED_(__reduce_add_sync, a + b)
-RED_(__reduce_min_sync, std::min(a, b)) RED_(__reduce_max_sync, std::max(a, b)) RED_(__reduce_and_sync, a& b)
-    RED_(__reduce_or_sync, a | b) RED_(__reduce_xor_sync, a ^ b) static inline int __syncthreads_count(int p) {
+RED_(__reduce_min_sync, std::min(a, b))
+RED_(__reduce_max_sync, std::max(a, b)) RED_(__reduce_and_sync, a& b) RED_(__reduce_or_sync, a | b)
+    RED_(__reduce_xor_sync, a ^ b) static inline int __syncthreads_count(int p) {
   return cpu_exchange(0, p, [] {
     int n = blockDim.x * blockDim.y * blockDim.z, c = 0;
     for (int i = 0; i < n; i++) c += cpu_slot<int>(i) != 0;

@@ -14,9 +14,9 @@
   static inline N##4 make_##N##4(T x, T y, T z, T w) { return {x, y, z, w}; }
 #define V_(T, N) V1_(T, N) V2_(T, N) V3_(T, N) V4_(T, N)
 V_(signed char, char)
-V_(unsigned char, uchar) V_(short, short) V_(unsigned short, ushort) V_(int, int) V_(unsigned, uint) V_(long, long)
-    V_(unsigned long, ulong) V_(long long, longlong) V_(unsigned long long, ulonglong) V_(float, float)
-        V_(double, double) struct dim3 {
+V_(unsigned char, uchar)
+V_(short, short) V_(unsigned short, ushort) V_(int, int) V_(unsigned, uint) V_(long, long) V_(unsigned long, ulong)
+    V_(long long, longlong) V_(unsigned long long, ulonglong) V_(float, float) V_(double, double) struct dim3 {
   unsigned x, y, z;
   constexpr dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
 };
