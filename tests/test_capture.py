@@ -91,3 +91,19 @@ def test_outside_of_a_capture_nothing_is_kept_for_replays():
 
     at_replay(lambda: pytest.fail("called"))
     assert not is_capturing()
+
+
+def test_fit_trains_the_same_captured(rng):
+    from polymod.train import fit
+
+    data = [
+        (pm.tensor(rng.normal(size=(n, 6)).astype(np.float32)), pm.tensor(rng.integers(0, 4, size=n)))
+        for n in (5, 5, 2)
+    ]
+    losses = []
+    for captured in (False, True):
+        pm.manual_seed(1)
+        model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 4))
+        optimizer = optim.AdamW(model.parameters(), lr=0.01)
+        losses.append([epoch.losses for epoch in fit(model, optimizer, data, 3, captured=captured)])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)

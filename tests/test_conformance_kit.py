@@ -1,4 +1,4 @@
-"""The conformance kit can fail: engines that are broken in one way are caught, each by the test that is meant for it."""
+"""The conformance kit can fail: engines that are broken in one way are caught, each by the test meant for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import polymod as pm
@@ -23,6 +22,7 @@ from polymod.testing.samples.constant import table as constant_table
 
 pytestmark = pytest.mark.any_engine
 KIT = "polymod.testing.conformance"
+PYTEST = [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider"]
 
 ENGINE = """
 from dataclasses import replace
@@ -55,8 +55,7 @@ def run_kit(folder: Path, engine: str, *options: str) -> tuple[dict, str, int]:
     report.unlink(missing_ok=True)
     given = [] if "--polymod-backend" in options else ["--polymod-backend", "broken"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        + ["-p", "pytest_polymod", "-p", "broken_engine", "--polymod-report", str(report), *given, *options],
+        [*PYTEST, "-p", "broken_engine", "--polymod-report", str(report), *given, *options],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
@@ -65,6 +64,11 @@ def run_kit(folder: Path, engine: str, *options: str) -> tuple[dict, str, int]:
     )
     found = json.loads(report.read_text()) if report.exists() else {}
     return found, done.stdout + done.stderr, done.returncode
+
+
+def in_kernels(name: str) -> set[str]:
+    """All tests of a kernel's values."""
+    return {f"kernels/equals_definition/{name}-float{n}" for n in (32, 64)} | {f"kernels/any_strides/{name}"}
 
 
 BROKEN = {
@@ -80,8 +84,8 @@ BROKEN = {
     ),
     "wrong type": (
         "with_kernels(exp=lambda x: np.exp(strict.to_numpy(x)))",
-        ("kernels", "kernel and exp or equals_definition-exp or exp"),
-        {"kernels/equals_definition/exp-float32", "kernels/equals_definition/exp-float64", "kernels/any_strides/exp"},
+        ("kernels", "exp"),
+        in_kernels("exp"),
     ),
     "wrong derivative": (
         "broken(xp=Changed(cos=lambda x: xp.cos(x) + 1e-3 * x))",
@@ -98,11 +102,9 @@ BROKEN = {
         },
     ),
     "kernel with a wrong signature": (
-        "from polymod.backend import portable\n"
-        "with_kernels(silu=lambda x, y: x, elu=lambda x, *, alpha=2.0, **how: portable['elu'](strict.namespace, x, "
-        "alpha=alpha, **how))",
+        "with_kernels(silu=lambda x, y: x, gelu=lambda x, *, approximate='tanh': x, relu=lambda x: x)",
         ("kernels", "signature"),
-        {"kernels/signature/silu"},
+        {"kernels/signature/silu", "kernels/signature/gelu"},
     ),
     "kernel that changes its input": (
         "def relu(x):\n    x[x < 0] = 0\n    return x\nwith_kernels(relu=relu)",
@@ -120,8 +122,7 @@ BROKEN = {
         "    gradient[...] = 0\n    return found\n"
         "with_kernels(sgd_step=sgd_step)",
         ("kernels", "sgd_step"),
-        {f"kernels/{t}" for t in ("equals_definition/sgd_step-float32", "equals_definition/sgd_step-float64")}
-        | {"kernels/any_strides/sgd_step"},
+        in_kernels("sgd_step"),
     ),
     "kernel of nothing": (
         "with_kernels(frobnicate=lambda x: x)",
@@ -189,8 +190,11 @@ BROKEN = {
         "from polymod import philox\n"
         "with_kernels(bernoulli_draw=lambda seed, draw, shape, p, *, device, offset=None: strict.from_numpy(\n"
         "    philox.bernoulli_mask(seed + 1, draw, shape, p), device))",
-        ("random", "dropout and not channels or rand"),
-        {"random/numbers_are_numpys/dropout"},
+        ("random", "numbers"),
+        {
+            f"random/numbers_are_numpys/{n}"
+            for n in ("bernoulli", "bernoulli_as_float", "dropout", "dropout_of_channels")
+        },
     ),
     "a model that does not learn": (
         "with_kernels(sgd_steps=lambda parameters, gradients, buffers=None, **how: [(p, None) for p in parameters])",
@@ -290,7 +294,7 @@ def test_the_bundled_lists_are_read() -> None:
 def test_the_kit_needs_an_engine(tmp_path: Path) -> None:
     for options, text in (([], "--polymod-backend NAME"), (["--polymod-backend", "nunpy"], "nunpy")):
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "pytest_polymod", "--pyargs", f"{KIT}.test_devices", *options],
+            [*PYTEST, "--pyargs", f"{KIT}.test_devices", *options],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -304,7 +308,8 @@ def test_the_kit_needs_an_engine(tmp_path: Path) -> None:
 def test_every_operation_is_called() -> None:
     """By samples, or by the rules that samples lead to: a kernel of any operation can be proven."""
     calls = recorded(set(portable))
-    assert sorted(name for name, found in calls.items() if not found) == []
+    unseen = {name for name, found in calls.items() if not found}
+    assert unseen == {"leave_examples", "sum_examples"}  # of vmap's arrays, which are no engine's
 
 
 def test_every_operation_without_a_derivative_has_a_sample() -> None:
@@ -313,6 +318,4 @@ def test_every_operation_without_a_derivative_has_a_sample() -> None:
 
 
 def test_samples_have_names_of_their_own() -> None:
-    assert not {name for name in constant_table if name in table and name != "sort"}
-    shapes = [x.shape for samples in table.values() for s in samples for x in s.inputs if isinstance(x, np.ndarray)]
-    assert len(shapes) > 500
+    assert not constant_table.keys() & table.keys()

@@ -257,6 +257,46 @@ def test_tensors_that_a_step_keeps(rng):
     assert captured.recordings == 1
 
 
+def test_arrays_that_others_share_are_not_written_over(rng):
+    model, optimizer, step, shape = conv_net()
+    step = pm.capture(step, model, optimizer)
+    data = batches(rng, shape, 4)
+    step(*data[0])
+    own = cupy.ones(4, np.float32)
+    model[1].running_mean.array = own
+    model[1].running_var.array = own
+    for batch in data[1:]:
+        step(*batch)
+    assert own.get().tolist() == [1, 1, 1, 1]
+    assert not (model[1].running_mean.array == model[1].running_var.array).any()
+
+
+def test_notes_of_a_run(rng):
+    """An attribute that a forward pass leaves: one that it computed, and one that the next call reads."""
+
+    class Notes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+            self.last = None
+
+        def forward(self, x):
+            self.seen = self.layer(x)
+            before = 0 if self.last is None else self.last
+            self.last = (self.seen + 0.5 * before).detach()
+            return self.seen + before
+
+    model = Notes()
+    captured, plain = pm.capture(model), nn.Module.__call__
+    twin = Notes()
+    twin.load_state_dict(model.state_dict())
+    for _ in range(5):
+        x = rng.normal(size=(2, 3)).astype(np.float32)
+        expected = uncaptured(lambda x: plain(twin, x))(x).detach()
+        np.testing.assert_array_equal(pm.to_numpy(captured(x)), pm.to_numpy(expected))
+    assert captured.recordings == 1
+
+
 def test_a_variable_bound_anew_outside_is_seen(rng):
     factor = pm.ones(3)
 

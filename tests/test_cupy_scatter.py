@@ -240,6 +240,8 @@ def test_nothing_is_copied_or_waited_for(xp, rng):
         xp.index_add(x, key, 1.0)
         xp.index_add(x, (key, 2), flat)
         xp.index_add(x, (key, [2]), flat)
+        for taken in ([0, 2], (key, [2, 1, 0] * 3), (2, key % 4), (key, 1)):
+            xp.index_set(x, xp.index(x, key=taken), key=taken)
         xp.index_add(x, (slice(None), 2, slice(0, 2)), 1.0)
         xp.index_add(x, mask, 1.0)
         xp.index_add(x, mask, x.ravel())

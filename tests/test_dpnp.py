@@ -95,16 +95,16 @@ def test_many_additions_to_few_rows(n: int, rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(found[0], pm.to_numpy(again))
 
 
-LAYOUTS: dict[str, Any] = {
-    "plain": lambda x: x,
-    "reversed": lambda x: x[::-1, :, ::-1],
-    "last reversed": lambda x: x[..., ::-1],
-    "transposed": lambda x: x.mT,
-    "steps": lambda x: x[::2, :, ::2],
-    "one number": lambda x: (np if isinstance(x, np.ndarray) else pm).broadcast_to(x[:1, :1, :1], (2, 4, 4)),
-    "stack of one": lambda x: (np if isinstance(x, np.ndarray) else pm).broadcast_to(x[:1], (2, 4, 4)),
-    "columns": lambda x: (np if isinstance(x, np.ndarray) else pm).broadcast_to(x[..., :1], x.shape),
-    "rows": lambda x: (np if isinstance(x, np.ndarray) else pm).broadcast_to(x[:, :1], x.shape),
+LAYOUTS: dict[str, Any] = {  # (2, 4, 4) of (4, 8, 8)
+    "plain": lambda xp, x: x[:2, :4, :4],
+    "reversed": lambda xp, x: x[1::-1, :4, 3::-1],
+    "last reversed": lambda xp, x: x[:2, :4, 3::-1],
+    "transposed": lambda xp, x: xp.permute_dims(x[:2, :4, :4], (0, 2, 1)),
+    "steps": lambda xp, x: x[::2, 1::2, ::2],
+    "one number": lambda xp, x: xp.broadcast_to(x[:1, :1, :1], (2, 4, 4)),
+    "stack of one": lambda xp, x: xp.broadcast_to(x[:1, :4, :4], (2, 4, 4)),
+    "columns": lambda xp, x: xp.broadcast_to(x[:2, :4, :1], (2, 4, 4)),
+    "rows": lambda xp, x: xp.broadcast_to(x[:2, :1, :4], (2, 4, 4)),
 }
 OPERATIONS: dict[str, Any] = {
     "matmul": lambda xp, x: xp.matmul(x, x),
@@ -130,9 +130,9 @@ OPERATIONS: dict[str, Any] = {
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_every_layout_in_memory(operation: Any, layout: Any, rng: np.random.Generator) -> None:
-    x = rng.normal(size=(2, 4, 4))
-    expected = operation(np, layout(x))
-    np.testing.assert_allclose(pm.to_numpy(operation(pm, layout(pm.tensor(x)))), expected, rtol=1e-9, atol=1e-9)
+    x = rng.normal(size=(4, 8, 8))
+    found = pm.to_numpy(operation(pm, layout(pm, pm.tensor(x))))
+    np.testing.assert_allclose(found, operation(np, layout(np, x)), rtol=1e-9, atol=1e-9)
 
 
 def test_transforms_of_nothing() -> None:

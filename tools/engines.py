@@ -55,7 +55,7 @@ def run(engine: str, share: int, reports: Path) -> Report | None:
     path = reports / f"{engine.replace(':', '-')}.json"
     path.unlink(missing_ok=True)
     options = ["--polymod-backend", engine, "--polymod-share", str(share), "--polymod-report", str(path.resolve())]
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "pytest_polymod"]
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, "--pyargs", "polymod.testing.conformance", *options],
         cwd=reports,
@@ -80,7 +80,7 @@ def page(reports: Iterable[Report]) -> str:
     versions = ", ".join(f"{r['engine']} {r['version']}" for r in {r["engine"]: r for r in reports}.values())
     lines = [
         f"Run by `python tools/engines.py --write` on Python {reports[0]['python']}: {versions}. Cells have the tests "
-        "that passed, those that failed as expected (+), those that failed (!), and those that were skipped (−).",
+        "that passed, those that failed as expected (+), those that failed (!), and those that were skipped (~).",
         "",
         table(reports),
         "",
@@ -108,7 +108,7 @@ def table(reports: list[Report]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-MARKS = {"expected": "+", "failed": "!", "skipped": "−"}  # noqa: RUF001 a minus sign
+MARKS = {"expected": "+", "failed": "!", "skipped": "~"}
 
 
 def cell(found: dict[str, int]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import array_api_compat.cupy as xp
 import cupy
 
+from .indexing import resident
 from .launch import WIDER
 
 _clip = cupy.ElementwiseKernel(
@@ -91,7 +92,7 @@ def index_set(x: cupy.ndarray, values: cupy.ndarray, *, key: Any) -> cupy.ndarra
         if isinstance(mask, cupy.ndarray) and mask.dtype == bool and values.ndim == 0:  # no need to count the mask
             return cupy.where(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), values, x)
         result = x.copy()
-        result[key] = values
+        result[resident(key)] = values
         return result
 
 

@@ -41,6 +41,9 @@ _WIDER = {
 }
 
 
+FEW = 1 << 14  # written-out indices that are kept on the GPU
+
+
 class Plan(NamedTuple):
     """What an index expression with arrays of integers says.
 
@@ -64,6 +67,11 @@ def index_add(x: cupy.ndarray, key: Any, values: Any) -> cupy.ndarray:
         return result
 
 
+def index(x: cupy.ndarray, *, key: Any) -> cupy.ndarray:
+    with x.device:
+        return x[resident(key)]
+
+
 def index_back(g: cupy.ndarray, *, key: Any, shape: tuple[int, ...]) -> cupy.ndarray:
     with g.device:
         result = cupy.zeros(shape, g.dtype)
@@ -84,7 +92,10 @@ def embedding_back(
         keys = _first(indices, shape[0], cupy.empty(indices.shape, _key_type(shape[0])))
         target = Target(0, [(shape[0], shape[1])], [(shape[1], 1)], shape[1])
         if not fits(target, keys.size, g.dtype):
-            return _add_atomically(result, indices, g)
+            _add_atomically(result, indices, g)
+            if padding_idx is not None:
+                result[padding_idx] = 0
+            return result
         skipped = -1 if padding_idx is None else padding_idx % shape[0]
         add_sorted(result, target, keys, cupy.ascontiguousarray(g), skipped)
         return result
@@ -92,28 +103,32 @@ def embedding_back(
 
 def _add(result: cupy.ndarray, key: Any, values: Any) -> None:
     """result[key] += values, with all values of an element that is named several times; `result` is contiguous."""
+    key = resident(key)
     given = key if isinstance(key, tuple) else (key,)
     if isinstance(key, cupy.ndarray) and key.dtype == np.bool_ and key.ndim:
-        return _add_where(result, key, values)
+        _add_where(result, key, values)
+        return
     if all(isinstance(k, int | np.integer | slice) or k is None or k is Ellipsis for k in given) and not any(
         isinstance(k, bool) for k in given
     ):
         result[key] += values
-        return None
+        return
     plan = plan_of(result.shape, given)
     if plan is None:
-        return _add_atomically(result, key, values)
+        _add_atomically(result, key, values)
+        return
     shape = np.broadcast_shapes(*(a.shape for a, _ in plan.arrays))
     if not fits(plan.target, prod(shape), result.dtype):
-        return _add_atomically(result, key, values)
+        _add_atomically(result, key, values)
+        return
     if not (prod(plan.shape) and result.size):
-        return None
+        return
     (first, n), *others = plan.arrays
     keys = _first(cupy.broadcast_to(first, shape), n, cupy.empty(shape, _key_type(prod(n for _, n in plan.arrays))))
     for array, n in others:
         _next(keys, array, n, keys)
     add_sorted(result, plan.target, keys, _values(values, plan.shape, result.dtype))
-    return None
+    return
 
 
 def _key_type(limit: int) -> Any:
@@ -159,8 +174,6 @@ def plan_of(shape: tuple[int, ...], key: tuple[Any, ...]) -> Plan | None:
             continue
         places.append(len(parts))
         parts.append(None)
-        if isinstance(k, list | tuple | np.ndarray):
-            k = _uploaded(k)
         if isinstance(k, cupy.ndarray):
             if k.dtype.kind not in "iu":
                 return None
@@ -184,11 +197,23 @@ def plan_of(shape: tuple[int, ...], key: tuple[Any, ...]) -> Plan | None:
     return Plan(arrays, target, (*lengths[0], *block, *lengths[1]))
 
 
-def _uploaded(k: Any) -> cupy.ndarray:
-    """Indices that were written out, on the current device; the same ones are copied there once."""
-    host = np.asarray(k)
+def resident(key: Any) -> Any:
+    """`key` with GPU arrays for indices that are written out, so that CuPy does not copy them there each time."""
+    if isinstance(key, tuple):
+        return tuple(map(resident, key))
+    return _uploaded(key) if isinstance(key, list | np.ndarray) else key
+
+
+def _uploaded(indices: list | np.ndarray) -> Any:
+    """Indices on the current device; the same ones are copied there once, if they are few."""
+    try:
+        host = np.asarray(indices)
+    except TypeError:  # a list of GPU arrays
+        return indices
     if host.dtype.kind == "f" and not host.size:  # an empty list
         host = host.astype(np.int64)
+    if host.size > FEW or host.dtype.kind not in "iub":
+        return cupy.asarray(host)
     return _copied(host.tobytes(), host.dtype.str, host.shape, cupy.cuda.Device().id)
 
 
@@ -213,17 +238,19 @@ def _add_where(result: cupy.ndarray, mask: cupy.ndarray, values: Any) -> None:
     cupy.copyto(result, (result + values).astype(result.dtype, copy=False), where=wide)
 
 
-def _add_atomically(result: cupy.ndarray, key: Any, values: Any) -> cupy.ndarray:
-    """By CuPy: the order of the sums is not always the same, and it may wait for the GPU."""
+def _add_atomically(result: cupy.ndarray, key: Any, values: Any) -> None:
+    """By CuPy: the order of the sums is not always the same, and it may wait for the GPU.
+
+    This is for keys that are rare, and for more values than a sort of 32-bit numbers takes.
+    """
     values = cupy.asarray(values, dtype=result.dtype)
     if result.dtype.kind == "c":
         cupy.add.at(result.real, key, values.real)
         cupy.add.at(result.imag, key, values.imag)
-        return result
+        return
     wide = result.astype(_WIDER.get(result.dtype.name, result.dtype), copy=True)
     cupy.add.at(wide, key, values.astype(wide.dtype, copy=False))
     result[...] = wide.astype(result.dtype, copy=False)
-    return result
 
 
-kernels: dict[str, Callable[..., Any]] = {f.__name__: f for f in (index_back, embedding_back)}
+kernels: dict[str, Callable[..., Any]] = {f.__name__: f for f in (index, index_back, embedding_back)}

@@ -125,5 +125,6 @@ def _portable(name: str, *arguments: Any, **how: Any) -> Any:
 
 
 kernels: dict[str, Callable[..., Any]] = {
-    f.__name__: f for f in (uniform_draw, normal_draw, integers_draw, seed_draw, permutation_draw, bernoulli_draw, random_dropout)
+    f.__name__: f
+    for f in (uniform_draw, normal_draw, integers_draw, seed_draw, permutation_draw, bernoulli_draw, random_dropout)
 }

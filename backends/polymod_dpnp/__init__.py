@@ -1,4 +1,8 @@
-"""dpnp, on SYCL devices: Intel's GPUs and CPUs, and others that a SYCL runtime serves."""
+"""dpnp, on SYCL devices: Intel's GPUs and CPUs, and others that a SYCL runtime serves.
+
+SYCL compiles each function when a process first calls it, which takes longer than most calls; with the environment's
+SYCL_CACHE_PERSISTENT=1 it keeps them for the next process.
+"""
 
 from __future__ import annotations
 

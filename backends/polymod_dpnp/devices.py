@@ -56,7 +56,8 @@ names = names_of(found)
 
 
 def device_name(device: Device) -> str:
-    return names.get(device.sycl_device) or device.sycl_device.filter_string
+    sycl_device = getattr(device, "sycl_device", device)  # dpnp's __array_namespace_info__ lists these
+    return names.get(sycl_device) or sycl_device.filter_string
 
 
 def device_of(x: dpnp.ndarray) -> Device:

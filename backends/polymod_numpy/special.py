@@ -37,10 +37,12 @@ def scipys(name: str) -> Callable[..., Any] | None:
 def _kernel(name: str) -> Callable[..., Any]:
     def call(*arrays: Any) -> Any:
         function = scipys(name)
-        if function is None:
-            return textbook(name, *arrays)
-        result = function(*arrays)
         expected = np.result_type(*arrays)
+        if function is None:
+            wide = np.result_type(expected, np.float32)  # the definition's polynomials overflow in float16
+            result = textbook(name, *(np.asarray(x, np.result_type(x, wide)) for x in arrays))
+        else:
+            result = function(*arrays)
         return result if result.dtype == expected else result.astype(expected)  # SciPy has no float16
 
     call.__name__ = name

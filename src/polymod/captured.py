@@ -39,7 +39,7 @@ class Recording:
             CaptureError: the step does what can't be recorded; everything is as it was.
             StateGrew: an optimizer made state; everything is as it was.
         """
-        self.held = held = Held(self.given, self.device)
+        self.held = held = Held(self.given, self.device, self.graph)
         self._of(default_generator)
         tokens = current.set(self), offsets.set(self.offset)
         try:

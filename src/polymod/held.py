@@ -39,6 +39,7 @@ class Given:
         self.optimizers: list[Any] = []
         self._roots: list[Any] = []
         self._tensors: list[Tensor] = []
+        self.arrays: dict[int, Any] = {}  # by Tensor's id: those that recordings gave them
         seen: set[int] = set()
         for x in _flat([step, *state] if is_module(step) else state):
             if not (is_module(x) or is_optimizer(x) or isinstance(x, Tensor)):
@@ -72,7 +73,9 @@ class Given:
         found: dict[int, Slot] = {}
 
         def add(holder: Any, key: Any, value: Any) -> None:
-            if isinstance(value, Tensor) and id(value) not in found and find_owner(type(value.array)) is not None:
+            if not isinstance(value, Tensor) or id(value) in found or not value.is_leaf:
+                return  # what was computed is a note that a module made of its last run
+            if find_owner(type(value.array)) is not None:  # its shape is known
                 found[id(value)] = Slot(holder, key, value)
 
         for module in self.modules:
@@ -92,7 +95,7 @@ class Given:
             add({None: tensor}, None, tensor)
         for holder, key in self._variables:
             value = holder.get(key)
-            if isinstance(value, Tensor) and value.is_leaf and value.device == device:
+            if isinstance(value, Tensor) and value.device == device:
                 add(holder, key, value)
         return list(found.values())
 
@@ -121,13 +124,14 @@ class _Earlier(Tensor):
 class Held:
     """The state of a recording: which arrays it reads and writes, and all there is to put back if it fails."""
 
-    def __init__(self, given: Given, device: Device) -> None:
+    def __init__(self, given: Given, device: Device, graph: Any) -> None:
         self.given = given
         given.find()
         self.slots = given.slots(device)
         elsewhere = sorted({str(s.tensor.device) for s in self.slots} - {str(device)})
         if elsewhere:
             raise CaptureError(f"a captured step stays on one device; its state is on {device}, {', '.join(elsewhere)}")
+        self._take(graph)
         self._leaves = {s.tensor.node: s.tensor.node.grad for s in self.slots if type(s.tensor.node) is Leaf}
         self._absent = [leaf for leaf, grad in self._leaves.items() if grad is None]
         self._states = [({p: dict(s) for p, s in o.state.items()}, dict(o._made)) for o in given.optimizers]
@@ -137,6 +141,16 @@ class Held:
         for leaf, grad in self._leaves.items():
             if grad is not None:
                 leaf.grad = _new_earlier()
+
+    def _take(self, graph: Any) -> None:
+        """Give each Tensor an array that nobody else has, for it will be written over: a snapshot, another Tensor or
+        the user's own variable may share the one it has. What an optimizer's step made is its own."""
+        present = {id(slot.tensor) for slot in self.slots}
+        mine = self.given.arrays = {key: a for key, a in self.given.arrays.items() if key in present}
+        made = {id(a) for o in self.given.optimizers for arrays in o._made.values() for a in arrays}
+        for slot in self.slots:
+            if id(slot.array) not in made and mine.get(id(slot.tensor)) is not slot.array:
+                slot.array = slot.tensor.array = mine[id(slot.tensor)] = graph.copy(slot.array)
 
     def _counted(self) -> list[list[int]]:
         return [[len(group["params"]) for group in o.param_groups] for o in self.given.optimizers]

@@ -69,14 +69,14 @@ def fit(
         PolymodError: the loss is no longer a finite number.
     """
 
-    def step(images: Tensor, labels: Tensor) -> Tensor:
+    def train_step(images: Tensor, labels: Tensor) -> Tensor:
         loss = loss_function(model(images), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         return loss.detach()
 
-    run = capture(step, model, optimizer) if captured else step
+    run = capture(train_step, model, optimizer) if captured else train_step
     for number in range(1, epochs + 1):
         start = time.perf_counter()
         losses, counts = [], []

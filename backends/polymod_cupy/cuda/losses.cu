@@ -1,6 +1,6 @@
 // Losses of class numbers. Scores are lines of n classes that lie `inner` apart; each line has its target. T is the
-// type of the scores, I that of the targets. Sums over targets are made in two steps, of blocks and of their results, so
-// that they are always made in the same order.
+// type of the scores, I that of the targets. Sums over targets are made in two steps, of blocks and of their
+// results, so that they are always made in the same order.
 #include "rows.cuh"
 
 // Class numbers, and what each target counts: the weight of its class (1 without weights), 0 if it is ignored, NaN if

@@ -37,6 +37,10 @@ def recorded(names: set[str]) -> dict[str, list[Call]]:
                 f = Function(name, sample)
                 weights = like(rng, f.values(sample.inputs))
                 f.pulled(sample.inputs, sample.tracked, weights)
+                xs, ys = f.run(sample.inputs, sample.tracked)  # and as from a loss: rules may take another way
+                real = [pm.real(y) if y.dtype.kind == "c" else y for y in ys]
+                loss = sum(pm.sum(y * pm.tensor(w.real, device=y.device)) for y, w in zip(real, weights, strict=True))
+                pm.autograd.grad(loss, [xs[i] for i in sample.tracked], allow_unused=True)
     found = {name: list(by_key.values()) for name, by_key in calls.items()}
     for name, own in [*steps.calls.items(), *draws.calls.items()]:
         if name in names:

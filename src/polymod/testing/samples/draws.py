@@ -18,6 +18,7 @@ calls: dict[str, list[Call]] = {
         ((5, 4, low, high, (11,), np.dtype(dtype)), HERE)
         for low, high, dtype in ((0, 7, "int64"), (-100, 100, "int8"), (0, 2**40, "int64"), (0, 256, "uint8"))
     ],
+    "seed_draw": [((5, 7), HERE)],
     "permutation_draw": [((5, 5, n), HERE) for n in (0, 1, 10, 1000)],
     "bernoulli_draw": [((5, 6, shape, p), HERE) for shape in SHAPES for p in (0.0, 0.3, 1.0)],
 }
