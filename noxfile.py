@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2024.10"
-nox.options.sessions = ["lint", "types", "engines", "tests", "build"]
+nox.options.sessions = ["lint", "types", "cupy_cpu", "engines", "tests", "kernels", "build"]
 nox.options.reuse_existing_virtualenvs = True
 
 ROOT = Path(__file__).parent
@@ -22,24 +24,23 @@ ENGINES = {  # and which part of the tests it runs: one case in so many of each 
     "jax": "40 of a file",  # it compiles every operation for every shape
     "cupy": "16",  # so does CuPy-on-CPU
 }
+CUPY_CPU = ROOT / ".cache" / "cupy_cpu"  # the wheel of CuPy-on-CPU
+CUPY_KERNELS = ROOT / ".cache" / "kernels"  # the CUDA sources that the tests on CuPy met
 SUITE = "https://github.com/data-apis/array-api-tests"  # the standard's official tests
 SUITE_COMMIT = "55fcc60179efa2680ddd6cd926ddf17b83530e2b"
 PYTHON = ROOT / ".nox" / "engines" / "bin" / "python"  # one environment with every engine serves all of `tests`
 
 
+def has_gpu() -> bool:
+    return bool(shutil.which("nvidia-smi")) and subprocess.run(["nvidia-smi"], capture_output=True).returncode == 0
+
+
 def cupy_package(session: nox.Session) -> str | None:
-    """What to install for CuPy: the real one where there is a GPU, CuPy-on-CPU where its wheel is at hand."""
-    if shutil.which("nvidia-smi") and subprocess.run(["nvidia-smi"], capture_output=True).returncode == 0:
+    """What to install for CuPy: the real one where there is a GPU, else the one that `cupy_cpu` built."""
+    if has_gpu():
         return "cupy-cuda13x"
-    given = os.environ.get("POLYMOD_CUPY_WHEEL")
-    wheels = [Path(given)] if given else sorted((ROOT.parent / "shared/cupy_cpu/dist").glob("cupy-*+cpu-*.whl"))
-    if wheels and wheels[-1].exists():
-        return str(wheels[-1])
-    session.log(
-        "cupy: left out, for there is neither a GPU nor a CuPy-on-CPU wheel "
-        "(set POLYMOD_CUPY_WHEEL, or lay it under ../shared/cupy_cpu/dist)"
-    )
-    return None
+    wheels = sorted(CUPY_CPU.glob("cupy-*+cpu*.whl"), key=lambda wheel: wheel.stat().st_mtime)
+    return str(wheels[-1]) if wheels else None
 
 
 @nox.session
@@ -57,7 +58,20 @@ def types(session: nox.Session) -> None:
     session.run("mypy", "src/polymod")
 
 
-@nox.session
+@nox.session(venv_backend="none")
+def cupy_cpu(session: nox.Session) -> None:
+    """CuPy for machines without a GPU: its real Python and Cython code, with kernels compiled for the CPU.
+
+    It is built once, in some minutes, and kept in .cache.
+    """
+    if has_gpu():
+        session.skip("there is a GPU, and CuPy itself will be installed")
+    if sys.platform != "linux" or platform.machine() != "x86_64" or not shutil.which("g++"):
+        session.skip("CuPy-on-CPU needs Linux on x86-64 and g++; the tests of the engine cupy are left out")
+    session.run(sys.executable, "tools/cupy_cpu/build.py", str(CUPY_CPU))
+
+
+@nox.session(requires=["cupy_cpu"])
 def engines(session: nox.Session) -> None:
     """One environment with polymod and every engine that can be installed here."""
     session.install("-e", ".[test,torch,jax,strict,consumers]")
@@ -79,7 +93,20 @@ def tests(session: nox.Session, engine: str) -> None:
     }
     workers = session.posargs or ["-n", "2", "--dist", "worksteal"]
     choice = ["--backend", engine, "--share", ENGINES[engine]]
+    if engine == "cupy":
+        shutil.rmtree(CUPY_KERNELS, ignore_errors=True)
+        environment["PYTHONPATH"] = str(ROOT / "tools")
+        choice += ["-p", "record_kernels", "--record-kernels", str(CUPY_KERNELS)]
     session.run(str(PYTHON), "-m", "pytest", "-q", *choice, *workers, env=environment, external=True)
+
+
+@nox.session(requires=["tests(engine='cupy')"])
+def kernels(session: nox.Session) -> None:
+    """NVIDIA's compiler takes every CUDA source that the tests on CuPy met, for several GPUs; it needs none."""
+    if not CUPY_KERNELS.is_dir():
+        session.skip("the tests on CuPy have not run here, so there are no CUDA sources")
+    session.install("cupy-cuda13x==14.2.0", "cuda-toolkit[nvrtc,cudart,cccl]==13.*")
+    session.run("python", "tools/compile_kernels.py", str(CUPY_KERNELS))
 
 
 @nox.session
@@ -97,6 +124,13 @@ def build(session: nox.Session) -> None:
         with session.chdir(scratch):
             session.run(python, "-m", "polymod", "train", "--model", "mlp", "--epochs", "2", external=True)
             session.run(python, "-m", "polymod", "backends", external=True)
+
+
+@nox.session(default=False)
+def gpu(session: nox.Session) -> None:
+    """Everything on a GPU: tests, conformance, models and benchmarks, with one report under benchmarks/results."""
+    session.install("-e", ".[test,torch]", "cupy-cuda13x[ctk]", "ndindex", "pytest-json-report")
+    session.run("python", "tools/gpu_report.py", *session.posargs)
 
 
 @nox.session(default=False)

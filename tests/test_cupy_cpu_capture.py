@@ -11,7 +11,7 @@ import pytest
 cp = pytest.importorskip("cupy")
 pytestmark = [
     pytest.mark.engine("cupy"),
-    pytest.mark.skipif(not hasattr(cp, "_cpu"), reason="this is CuPy on a real GPU"),
+    pytest.mark.skipif(not hasattr(cp, "_cpu"), reason="not the CuPy of tools/cupy_cpu"),
 ]
 runtime = cp.cuda.runtime
 

@@ -17,7 +17,7 @@ import pytest
 cp = pytest.importorskip("cupy")
 pytestmark = [
     pytest.mark.engine("cupy"),
-    pytest.mark.skipif(not hasattr(cp, "_cpu"), reason="this is CuPy on a real GPU"),
+    pytest.mark.skipif(not hasattr(cp, "_cpu"), reason="not the CuPy of tools/cupy_cpu"),
 ]
 cpu = getattr(cp, "_cpu", None)
 RECIPE = Path(__file__).parents[1] / "tools/cupy_cpu"

@@ -103,7 +103,9 @@ def write(path: Path, text: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("suite", type=Path, help="a checkout of data-apis/array-api-tests with its submodule")
-    parser.add_argument("--engines", nargs="+", default=["numpy", "strict", "torch", "jax", "cupy"], choices=list(MODULES))
+    parser.add_argument(
+        "--engines", nargs="+", default=["numpy", "strict", "torch", "jax", "cupy"], choices=list(MODULES)
+    )
     parser.add_argument(
         "--max-examples", type=int, help="examples of each property, instead of the engine's own number"
     )

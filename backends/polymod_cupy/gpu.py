@@ -49,15 +49,15 @@ def device_name(device: cupy.cuda.Device) -> str:
 
 
 def from_numpy(x: np.ndarray, device: cupy.cuda.Device) -> cupy.ndarray:
-    if recorder() is not None:
-        raise CaptureError(
-            f"a captured step makes a Tensor of {x.size} host value(s), which would be the same at each call; make it "
-            "before and use it in the step, or pass the host array to the step"
-        )
     _used.add(device.id)
     with device:
         if x.ndim == 0:  # a kernel's argument, which is no transfer; cupy.array would also lose the sign of -0.0
             return cupy.full((), x[()], x.dtype)
+        if recorder() is not None:
+            raise CaptureError(
+                f"a captured step makes a Tensor of {x.size} host values, which would be the same at each call; make "
+                "it before and use it in the step, or pass the host array to the step"
+            )
         return cupy.array(x)
 
 

@@ -26,7 +26,7 @@ def of_cupy(native: Any) -> dict[str, Any]:
     nvrtc = cupy.cuda.nvrtc.getVersion()
     return {
         "name": facts["name"].decode(),
-        "gpu": not cupy.__version__.endswith("+cpu"),
+        "gpu": "+cpu" not in cupy.__version__,
         "compute capability": f"{facts['major']}.{facts['minor']}",
         "memory": f"{facts['totalGlobalMem'] / 2**30:.1f} GiB",
         "multiprocessors": facts["multiProcessorCount"],

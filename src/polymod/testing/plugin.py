@@ -133,8 +133,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     total = sum(chapters.values(), Counter())
     terminalreporter.write_line(f"{'':{width}}  " + "".join(f"{total[o]:>10}" for o in OUTCOMES))
     reasons = reasons_of(terminalreporter)
-    for kind, found in reasons.items():
-        for reason, tests in sorted(found.items()):
+    for kind, why in reasons.items():
+        for reason, tests in sorted(why.items()):
             terminalreporter.write_line(f"{kind}: {len(tests)} {'test' if len(tests) == 1 else 'tests'}: {reason}")
     path = config.getoption("polymod_report")
     if path:

@@ -70,7 +70,8 @@ def test_forward(name: str, sample: Sample, engine: pm.Device, rng: np.random.Ge
 
 def tangents(case: Case, f: Function) -> tuple[Sequence[pm.Tensor], Sequence[pm.Tensor]]:
     function = f.of_tracked(case.inputs, case.tracked)
-    return pm.jvp(function, *([pm.tensor(x) for x in xs] for xs in (case.wanted, case.directions)))
+    at, along = ([pm.tensor(x) for x in xs] for xs in (case.wanted, case.directions))
+    return pm.jvp(function, at, along)
 
 
 @each_rule

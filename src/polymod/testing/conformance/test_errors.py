@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -42,7 +45,8 @@ def test_mixing_engines_names_both(engine: pm.Device) -> None:
     if engine.backend.name == "numpy":
         pytest.skip("nothing else here to mix NumPy's arrays with")
     x, y = pm.tensor(ones), pm.tensor(ones, device="numpy")
-    for call in (lambda: x * y, lambda: pm.ops.linear(x, y)):
+    calls: list[Callable[[], Any]] = [lambda: x * y, lambda: pm.ops.linear(x, y)]
+    for call in calls:
         with pytest.raises(pm.MixedDevicesError) as caught:
             call()
         assert str(engine) in str(caught.value) and str(pm.device("numpy")) in str(caught.value)

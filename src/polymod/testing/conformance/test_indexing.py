@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -91,10 +92,11 @@ def test_random_keys(engine: pm.Device, rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("key", OUT_OF_RANGE, ids=range(len(OUT_OF_RANGE)))
 def test_integers_out_of_range_are_refused(key: Any, engine: pm.Device) -> None:
     x, native = there(precise, engine), there(key, engine)
-    for call in (
+    calls: list[Callable[[], Any]] = [
         lambda: engine.backend.namespace.index(x, key=native),
         lambda: engine.backend.index_add(x, native, 1.0),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(IndexError):
             call()
 

@@ -49,7 +49,7 @@ def test_normal_numbers_are_numpys(dtype: str, engine: pm.Device) -> None:
         expected = drawn(lambda: pm.randn(13, 5, dtype=dtype))
     on(engine, *found)
     for y, e in zip(found, expected, strict=True):
-        tolerance = 4 * np.finfo(dtype).eps
+        tolerance = 4 * float(np.finfo(dtype).eps)
         np.testing.assert_allclose(pm.to_numpy(y), pm.to_numpy(e), rtol=tolerance, atol=tolerance, strict=True)
 
 

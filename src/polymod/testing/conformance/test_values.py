@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -28,5 +31,5 @@ def test_equals_numpy(name: str, sample: Sample, precision: str, engine: pm.Devi
         close(pm.to_numpy(y), pm.to_numpy(e), precision, f"result {i}")
 
 
-def computed(name: str, sample: Sample, inputs: list) -> tuple[pm.Tensor, ...]:
+def computed(name: str, sample: Sample, inputs: Sequence[Any]) -> tuple[pm.Tensor, ...]:
     return Function(name, sample).results(*(pm.tensor(x) if isinstance(x, np.ndarray) else x for x in inputs))

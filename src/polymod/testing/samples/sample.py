@@ -62,7 +62,7 @@ class Draw:
 
     def regular(self, *shape: int) -> np.ndarray:
         """Matrices whose singular values and eigenvalues are apart from each other and from 0."""
-        return self.rng.uniform(-0.4, 0.4, size=shape) + np.eye(*shape[-2:]) * np.arange(1, shape[-1] + 1)
+        return self.rng.uniform(-0.4, 0.4, size=shape) + np.eye(shape[-2], shape[-1]) * np.arange(1, shape[-1] + 1)
 
     def complex_regular(self, *shape: int) -> np.ndarray:
         return self.regular(*shape) + 1j * self.rng.uniform(-0.4, 0.4, size=shape)
