@@ -12,18 +12,19 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2024.10"
-nox.options.sessions = ["lint", "types", "cupy_cpu", "engines", "tests", "kernels", "build"]
+nox.options.sessions = ["lint", "types", "cupy_cpu", "engines", "tests", "kernels", "third_party", "build"]
 nox.options.reuse_existing_virtualenvs = True
 
 ROOT = Path(__file__).parent
-ENGINES = {  # and which part of the tests it runs: one case in so many of each test, or of each file
-    "numpy": "1",
-    "strict": "8",
-    "strict:device1": "1",
-    "torch": "4",
-    "jax": "40 of a file",  # it compiles every operation for every shape
-    "cupy": "16",  # so does CuPy-on-CPU
+ENGINES = {  # and what it runs of the tests, one case in so many of each test, or of each file; and of the kit
+    "numpy": ("1", "2"),
+    "strict": ("16", "16"),
+    "strict:device1": ("2", "1"),
+    "torch": ("6", "2"),
+    "jax": ("60 of a file", "120"),  # it compiles every operation for every shape
+    "cupy": ("16", "16"),  # so does CuPy-on-CPU
 }
+KIT = ["-m", "pytest", "-q", "--pyargs", "polymod.testing.conformance"]
 CUPY_CPU = ROOT / ".cache" / "cupy_cpu"  # the wheel of CuPy-on-CPU
 CUPY_KERNELS = ROOT / ".cache" / "kernels"  # the CUDA sources that the tests on CuPy met
 SUITE = "https://github.com/data-apis/array-api-tests"  # the standard's official tests
@@ -54,7 +55,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types: mypy, strict, on src/polymod."""
-    session.install("mypy==2.4.1", "-e", ".[train]")
+    session.install("mypy==2.4.1", "-e", ".[train,testing]")
     session.run("mypy", "src/polymod")
 
 
@@ -83,7 +84,7 @@ def engines(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["engines"])
 @nox.parametrize("engine", list(ENGINES))
 def tests(session: nox.Session, engine: str) -> None:
-    """The test suite with its arrays on one engine."""
+    """The test suite with its arrays on one engine, and the conformance kit."""
     if engine == "cupy" and not cupy_package(session):
         session.skip("cupy: neither a GPU nor a CuPy-on-CPU wheel")
     environment = {
@@ -92,12 +93,16 @@ def tests(session: nox.Session, engine: str) -> None:
         "MPLBACKEND": "Agg",
     }
     workers = session.posargs or ["-n", "2", "--dist", "worksteal"]
-    choice = ["--backend", engine, "--share", ENGINES[engine]]
+    share, of_kit = ENGINES[engine]
+    choice = ["--backend", engine, "--share", share]
     if engine == "cupy":
         shutil.rmtree(CUPY_KERNELS, ignore_errors=True)
         environment["PYTHONPATH"] = str(ROOT / "tools")
         choice += ["-p", "record_kernels", "--record-kernels", str(CUPY_KERNELS)]
     session.run(str(PYTHON), "-m", "pytest", "-q", *choice, *workers, env=environment, external=True)
+    if not session.posargs:
+        choice = ["--polymod-backend", engine, "--polymod-share", of_kit]
+        session.run(str(PYTHON), *KIT, *choice, *workers, env=environment, external=True)
 
 
 @nox.session(requires=["tests(engine='cupy')"])
@@ -107,6 +112,25 @@ def kernels(session: nox.Session) -> None:
         session.skip("the tests on CuPy have not run here, so there are no CUDA sources")
     session.install("cupy-cuda13x==14.2.0", "cuda-toolkit[nvrtc,cudart,cccl]==13.*")
     session.run("python", "tools/compile_kernels.py", str(CUPY_KERNELS))
+
+
+@nox.session
+def third_party(session: nox.Session) -> None:
+    """A backend in a package of its own passes the conformance kit, with nothing installed but it and polymod."""
+    session.install(".[testing]", "./examples/third_party_backend")
+    with session.chdir(session.create_tmp()):
+        session.run("python", *KIT, "--polymod-backend", "mlx", "--polymod-share", "4")
+
+
+@nox.session(default=False)
+def dpnp(session: nox.Session) -> None:
+    """The conformance kit and the plugin's own tests on dpnp, on the CPU where there is no GPU of Intel's."""
+    session.install("-e", ".[test,dpnp]")
+    environment = {"SYCL_CACHE_PERSISTENT": "1"}
+    session.run("python", "-m", "pytest", "-q", "--backend", "dpnp", "tests/test_dpnp.py", env=environment)
+    session.run(
+        "python", *KIT, "--polymod-backend", "dpnp", *(session.posargs or ["--polymod-share", "12"]), env=environment
+    )
 
 
 @nox.session

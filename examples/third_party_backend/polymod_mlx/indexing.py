@@ -22,6 +22,8 @@ def parse(x: mx.array, key: Any) -> tuple[list[Any], list[tuple[int, mx.array]],
     """
     parts: list[Any] = []
     for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, bool | np.ndarray):  # True counts as a mask without axes, not as 1
+            part = from_numpy(np.asarray(part))
         if isinstance(part, mx.array) and part.dtype == mx.bool_ and part.ndim:
             parts.extend(from_numpy(chosen) for chosen in np.nonzero(view(part)))
         else:

@@ -28,11 +28,19 @@ def diagonal(x: mx.array, *, offset: int = 0) -> mx.array:
     return mx.diagonal(x, offset, -2, -1)
 
 
-direct = "cholesky det eig eigh eigvalsh inv pinv qr slogdet solve svd svdvals"
+
+def eig(x: mx.array) -> tuple[mx.array, mx.array]:
+    """Complex also where all eigenvalues are real: NumPy's dtype depends on the values."""
+    values, vectors = on_host(np.linalg.eig)(x)
+    return values.astype(mx.complex64), vectors.astype(mx.complex64)
+
+
+direct = "cholesky det eigh eigvalsh inv pinv qr slogdet solve svd svdvals"
 linalg = SimpleNamespace(
     **{name: on_host(getattr(np.linalg, name)) for name in direct.split()},
     **standard_linalg,
     diagonal=diagonal,
+    eig=eig,
     matmul=matmul,
     matrix_transpose=mx.matrix_transpose,
     tensordot=mx.tensordot,
