@@ -100,7 +100,7 @@ def own_kernels(monkeypatch):
     def fail(*args, **how):
         raise AssertionError("the portable definition was called")
 
-    monkeypatch.setattr(attention, "portable", dict.fromkeys(attention.kernels, fail))
+    monkeypatch.setattr(attention, "textbook", fail)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
@@ -212,9 +212,9 @@ def test_blocks_cover_everything_once(queries, keys, causal, monkeypatch):
 
 
 def test_what_the_kernels_are_not_made_for(rng, monkeypatch):
-    from polymod_cupy import attention
+    from polymod_cupy import attention, launch
 
-    monkeypatch.setattr(attention, "portable", portable)
+    monkeypatch.setattr(attention, "textbook", launch.textbook)
     check(rng, "float32", made(rng, "float32", ((2,), (2,), (2,), 5, 6, 130, 4)))  # heads beyond 128
     check(rng, "float32", made(rng, "float32", ((2,), (2,), (2,), 0, 6, 3, 4)))
     five = (2, 2, 2, 2, 2)

@@ -19,12 +19,11 @@ from typing import Any
 import cupy
 import numpy as np
 
-from polymod.backend import load_backend, portable
 from polymod.rules import attention as rules
 
 from . import attention_blocks, cudnn
 from .graph import capturable
-from .launch import GRID, TYPES, WIDE, kernel, launch, served
+from .launch import GRID, TYPES, WIDE, kernel, launch, served, textbook
 from .stacks import merged, steps
 
 Array = Any
@@ -161,7 +160,7 @@ def long_attention(
     p = posed(query, key, value, mask, scale, causal, dropout)
     if p is None:
         how: dict[str, Any] = {"scale": scale, "causal": causal, "dropout": dropout}
-        return portable["long_attention"](load_backend("cupy").namespace, query, key, value, mask, **how)
+        return textbook("long_attention", query, key, value, mask, **how)
     with query.device:
         if mask is None and dropout is None and p.bytes > query.itemsize and cudnn.takes(query):
             found = of_cudnn(p, scale, causal)
@@ -195,9 +194,7 @@ def long_attention_back(
     p = posed(query, key, value, mask, scale, causal, dropout) if served(g, shift, sums, query) else None
     if p is None:
         how: dict[str, Any] = {"scale": scale, "causal": causal, "dropout": dropout}
-        return portable["long_attention_back"](
-            load_backend("cupy").namespace, g, shift, sums, query, key, value, mask, **how
-        )
+        return textbook("long_attention_back", g, shift, sums, query, key, value, mask, **how)
     with query.device:
         g, shift, sums = (cupy.ascontiguousarray(x) for x in (g, shift, sums))
         if by_blocks(p):

@@ -9,9 +9,7 @@ from typing import Any
 
 import cupy
 
-from polymod.backend import load_backend, portable
-
-from .launch import TYPES, WIDE, kernel, launch, served
+from .launch import TYPES, WIDE, kernel, launch, or_null, served, textbook
 from .rows import contiguous, neighbours
 
 Optional = cupy.ndarray | None
@@ -20,15 +18,6 @@ BLOCK = 256
 BLOCKS = 1024  # that sum at once
 NARROW = 32  # pixels of a channel, below which neighbouring threads take neighbouring channels
 NUMBERS = {"Moments": 3, "Products": 2}  # in each of these structs
-
-
-def textbook(name: str, *arrays: Any, **attrs: Any) -> Any:
-    """The portable definition, for what is rare."""
-    return portable[name](load_backend("cupy").namespace, *arrays, **attrs)
-
-
-def _or_null(x: Optional) -> Any:
-    return 0 if x is None else x
 
 
 def _suits(*arrays: Optional) -> bool:
@@ -43,7 +32,7 @@ def _parts(sums: str, x: Any, g: Optional, center: Optional, apart: int) -> tupl
     name = TYPES[x.dtype.name]
     wide = WIDE[x.dtype.name]
     types = [name, f"{sums}<{TYPES[wide]}>"]
-    given = (x, _or_null(g), _or_null(center), apart)
+    given = (x, or_null(g), or_null(center), apart)
     if pixels < NARROW:
         width = channels * pixels
         tiles = -(-width // 32)
@@ -72,7 +61,7 @@ def _products(
     channels = x.shape[1]
     sums, products, totals = cupy.empty((2, channels), WIDE[x.dtype.name]), *cupy.empty((2, channels), x.dtype)
     function = kernel("batchnorm", "finish_products", TYPES[x.dtype.name])
-    launch(function, channels, 32, parts, _or_null(variance), sums, products, count, channels, inner, float(eps))
+    launch(function, channels, 32, parts, or_null(variance), sums, products, count, channels, inner, float(eps))
     return sums, products, totals
 
 
@@ -106,7 +95,7 @@ def batch_norm(
     with x.device:
         x, statistics, weight, bias = contiguous(x, statistics, weight, bias)
         y = cupy.empty(x.shape, x.dtype)
-        _elementwise("normalize", (x, statistics, _or_null(weight), _or_null(bias), y), x, float(eps))
+        _elementwise("normalize", (x, statistics, or_null(weight), or_null(bias), y), x, float(eps))
     return y
 
 
@@ -119,7 +108,7 @@ def batch_norm_back(
         g, x, statistics, weight = contiguous(g, x, statistics, weight)
         sums, dweight, dbias = _products(g, x, statistics, statistics[1], eps)
         dx = cupy.empty(x.shape, x.dtype)
-        _elementwise("normalize_back", (g, x, statistics, _or_null(weight), sums, dx), x, float(eps))
+        _elementwise("normalize_back", (g, x, statistics, or_null(weight), sums, dx), x, float(eps))
     return dx, None if weight is None else dweight, dbias
 
 

@@ -23,11 +23,10 @@ from typing import Any
 import cupy
 import numpy as np
 
-from polymod.backend import load_backend, portable
 from polymod.rules.windows import Pairs, Sizes, output_size
 
 from . import cudnn, linear
-from .launch import TYPES, WIDE, kernel, launch, served
+from .launch import TYPES, WIDE, kernel, launch, served, textbook
 
 COLUMNS_FROM = {"float16": 17, "bfloat16": 17, "float32": 128, "float64": 64}  # output channels of a group
 COLUMN_BYTES = 2**28  # images are taken together as long as their columns need no more
@@ -97,11 +96,11 @@ def conv(
 ) -> Array:
     how: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     if not served(x, weight, bias):
-        return portable["conv"](_namespace(), x, weight, bias, **how, groups=groups)
+        return textbook("conv", x, weight, bias, **how, groups=groups)
     output = output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     p = posed(x.shape, output, weight.shape[0], weight.shape[2:], groups, how)
     if not p.fits or min(output) < 1:
-        return portable["conv"](_namespace(), x, weight, bias, **how, groups=groups)
+        return textbook("conv", x, weight, bias, **how, groups=groups)
     with x.device:
         x, weight, bias = contiguous(x, weight, bias)
         y = cudnn.conv(x, weight, output, how) if cudnn.takes(x) else None
@@ -121,7 +120,7 @@ def conv_input_back(
     x_shape = (g.shape[0], weight.shape[1] * groups, *size)
     p = posed(x_shape, g.shape[2:], weight.shape[0], weight.shape[2:], groups, how) if served(g, weight) else None
     if p is None or not p.fits or not prod(size):
-        return portable["conv_input_back"](_namespace(), g, weight, size=size, **how, groups=groups)
+        return textbook("conv_input_back", g, weight, size=size, **how, groups=groups)
     with g.device:
         g, weight = contiguous(g, weight)
         dx = cudnn.conv_input_back(g, weight, x_shape, how) if cudnn.takes(g) else None
@@ -141,7 +140,7 @@ def conv_weight_back(
     how: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     p = posed(x.shape, g.shape[2:], g.shape[1], size, groups, how) if served(x, g) else None
     if p is None or not p.fits or not prod(size):
-        return portable["conv_weight_back"](_namespace(), x, g, size=size, **how, groups=groups)
+        return textbook("conv_weight_back", x, g, size=size, **how, groups=groups)
     with x.device:
         x, g = contiguous(x, g)
         shape = (g.shape[1], p.n_in, *size)
@@ -297,10 +296,6 @@ def conv_weight_back_by_columns(x: Array, g: Array, p: Problem) -> Array:
         sums = sums.astype(WIDE[x.dtype.name])
     add_parts(sums, to)
     return to
-
-
-def _namespace() -> Any:
-    return load_backend("cupy").namespace
 
 
 kernels: dict[str, Callable[..., Any]] = {f.__name__: f for f in (conv, conv_input_back, conv_weight_back)}

@@ -10,10 +10,9 @@ from typing import Any
 import cupy
 import numpy as np
 
-from polymod.backend import load_backend, portable
 from polymod.rules.windows import Pairs, Sizes, output_size
 
-from .launch import CTYPES, kernel, launch
+from .launch import CTYPES, kernel, launch, textbook
 
 THREADS = 256
 AXES = 3  # that the kernels are made for
@@ -41,10 +40,6 @@ def served(*arrays: Any) -> bool:
     return all(a.dtype.name in CTYPES and a.dtype.name != "bool" for a in arrays) and arrays[0].ndim - 2 <= AXES
 
 
-def portably(name: str, *arrays: Any, **how: Any) -> Any:
-    return portable[name](load_backend("cupy").namespace, *arrays, **how)
-
-
 def run(file: str, name: str, types: tuple[str, ...], arrays: tuple, count: int, *more: Any, per: int = 1) -> None:
     """Launch a kernel of `count` elements, each made by `per` threads."""
     if count:
@@ -53,7 +48,7 @@ def run(file: str, name: str, types: tuple[str, ...], arrays: tuple, count: int,
 
 def im2col(x: cupy.ndarray, *, size: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes) -> cupy.ndarray:
     if not served(x) or x.ndim < 3:
-        return portably("im2col", x, size=size, stride=stride, padding=padding, dilation=dilation)
+        return textbook("im2col", x, size=size, stride=stride, padding=padding, dilation=dilation)
     n, c, *spatial = x.shape
     outputs = output_size(tuple(spatial), size, stride, padding, dilation)
     with x.device:
@@ -70,7 +65,7 @@ def col2im(
 ) -> cupy.ndarray:
     if not served(columns) or not 1 <= len(shape) <= AXES:
         how: dict[str, Any] = {"size": size, "stride": stride, "padding": padding, "dilation": dilation}
-        return portably("col2im", columns, shape=shape, **how)
+        return textbook("col2im", columns, shape=shape, **how)
     shape = tuple(shape)
     outputs = output_size(shape, size, stride, padding, dilation)
     with columns.device:

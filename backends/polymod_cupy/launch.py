@@ -13,6 +13,8 @@ from typing import Any
 
 import cupy
 
+from polymod.backend import load_backend, portable
+
 SOURCES = Path(__file__).parent / "cuda"
 OPTIONS = ("-std=c++17",)
 GRID = 2**31 - 1  # blocks along x; loops in the kernels take what is beyond
@@ -69,3 +71,13 @@ def threads_for(length: int, most: int = 512) -> int:
 def launch(function: cupy.RawKernel, blocks: int, threads: int, *arguments: Any, shared: int = 0) -> None:
     """Queue `function` on CuPy's current stream; the caller has made the arrays' device the current one."""
     function((min(blocks, GRID),), (threads,), arguments, shared_mem=shared)
+
+
+def or_null(x: cupy.ndarray | None) -> Any:
+    """`x` as a kernel's argument, where None is a null pointer."""
+    return 0 if x is None else x
+
+
+def textbook(name: str, *arrays: Any, **attrs: Any) -> Any:
+    """The portable definition `name`, for what the kernels are not made for."""
+    return portable[name](load_backend("cupy").namespace, *arrays, **attrs)

@@ -8,10 +8,9 @@ from typing import Any
 
 import cupy
 
-from polymod.backend import load_backend, portable
 from polymod.rules.losses import LEAST_LOG, class_axis
 
-from .launch import TYPES, WIDE, WIDER, kernel, launch, served
+from .launch import TYPES, WIDE, WIDER, kernel, launch, or_null, served, textbook
 from .rows import Lines, contiguous, lines_along, neighbours, share
 
 BLOCK = 256
@@ -32,17 +31,8 @@ NUMBERS = {
 Optional = cupy.ndarray | None
 
 
-def textbook(name: str, *arrays: Any, **attrs: Any) -> Any:
-    """The portable definition, for what is rare."""
-    return portable[name](load_backend("cupy").namespace, *arrays, **attrs)
-
-
 def _suits(target: cupy.ndarray, *arrays: Optional) -> bool:
     return target.dtype.name in NUMBERS and target.size > 0 and served(*arrays)
-
-
-def _or_null(x: Optional) -> Any:
-    return 0 if x is None else x
 
 
 def _types(x: cupy.ndarray, target: cupy.ndarray) -> tuple[str, str]:
@@ -71,7 +61,7 @@ def _loss(name: str, how: Any, types: Any, x: Any, target: Any, weight: Any, lin
     else:
         blocks = min(blocks, PARTS)
         losses, parts = None, _sums(x, 2 * blocks)
-    arrays = (x, target, *map(_or_null, (weight, losses, parts)))
+    arrays = (x, target, *map(or_null, (weight, losses, parts)))
     launch(kernel("losses", name, *types), blocks, threads, *arrays, lines.count, lines.n, lines.inner, *others)
     return losses if parts is None else _finish(parts, x.dtype, blocks, 1.0, reduction == "mean")
 
@@ -82,7 +72,7 @@ def _total(types: Any, g: Any, target: Any, weight: Any, lines: Lines, ignore_in
         return 0, 0
     blocks = min(-(-lines.count // BLOCK), FEW_PARTS)
     parts = _sums(g, blocks)
-    arguments = (target, _or_null(weight), parts, lines.count, lines.n, ignore_index)
+    arguments = (target, or_null(weight), parts, lines.count, lines.n, ignore_index)
     launch(kernel("losses", "shares", *types), blocks, BLOCK, *arguments)
     return parts, blocks
 
@@ -110,7 +100,7 @@ def nll_loss_back(
         lines, types = lines_along(tuple(shape), class_axis(len(shape))), _types(g, target)
         parts, count = _total(types, g, target, weight, lines, ignore_index, reduction)
         dx = cupy.zeros(shape, g.dtype)
-        arguments = (g, target, _or_null(weight), parts, dx, lines.count, lines.n, lines.inner, ignore_index)
+        arguments = (g, target, or_null(weight), parts, dx, lines.count, lines.n, lines.inner, ignore_index)
         each = int(reduction == "none")
         launch(kernel("losses", "nll_back", *types), -(-lines.count // BLOCK), BLOCK, *arguments, each, count)
     return dx
@@ -159,7 +149,7 @@ def cross_entropy_back(
         dx = cupy.empty(x.shape, x.dtype)
         vec = neighbours(lines.n, x, dx) if lines.inner == 1 else 1
         lanes, threads, blocks = share(lines, vec)
-        arguments = (g, x, target, _or_null(weight), parts, dx, lines.count, lines.n, lines.inner, lanes)
+        arguments = (g, x, target, or_null(weight), parts, dx, lines.count, lines.n, lines.inner, lanes)
         options = (ignore_index, float(label_smoothing), int(reduction == "none"), count)
         launch(kernel("losses", "cross_entropy_back", *types, str(vec)), blocks, threads, *arguments, *options)
     return dx

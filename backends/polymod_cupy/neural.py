@@ -12,10 +12,9 @@ from typing import Any
 
 import cupy
 
-from polymod.backend import load_backend, portable
 from polymod.rules.activation import MISH_LINEAR, SATURATED, SIXTH, TANH_CUBE, TANH_SCALE
 
-from .launch import TYPES, WIDER
+from .launch import TYPES, WIDER, textbook
 
 _functions = """
 #define AS(number) static_cast<W>(static_cast<T>(number))
@@ -142,10 +141,6 @@ def _served(*arrays: Any) -> bool:
     return all(isinstance(a, cupy.ndarray) and a.dtype == first.dtype for a in arrays) and first.dtype.name in TYPES
 
 
-def _portably(name: str, *arrays: Any, **attrs: Any) -> Any:
-    return portable[name](load_backend("cupy").namespace, *arrays, **attrs)
-
-
 def _values(**attrs: float) -> tuple[float, ...]:
     return tuple(attrs.values())
 
@@ -168,7 +163,7 @@ def _operation(name: str, compiled: Any) -> Callable[..., Any]:
 
     def call(*arrays: Any, **attrs: Any) -> Any:
         if not _served(*arrays):
-            return _portably(name, *arrays, **attrs)
+            return textbook(name, *arrays, **attrs)
         with arrays[0].device:
             return compiled(*arrays, *numbers(**attrs))
 
@@ -177,42 +172,42 @@ def _operation(name: str, compiled: Any) -> Callable[..., Any]:
 
 def gelu(x: Any, *, approximate: str = "none") -> Any:
     if not _served(x):
-        return _portably("gelu", x, approximate=approximate)
+        return textbook("gelu", x, approximate=approximate)
     with x.device:
         return _made["gelu" if approximate == "none" else "gelu_tanh"](x)
 
 
 def gelu_slope(x: Any, *, approximate: str = "none") -> Any:
     if not _served(x):
-        return _portably("gelu_slope", x, approximate=approximate)
+        return textbook("gelu_slope", x, approximate=approximate)
     with x.device:
         return _made["gelu_slope" if approximate == "none" else "gelu_tanh_slope"](x)
 
 
 def gelu_back(g: Any, x: Any, *, approximate: str = "none") -> Any:
     if not _served(g, x):
-        return _portably("gelu_back", g, x, approximate=approximate)
+        return textbook("gelu_back", g, x, approximate=approximate)
     with x.device:
         return _pulled["gelu_back" if approximate == "none" else "gelu_tanh_back"](g, x)
 
 
 def masked(g: Any, keep: Any) -> Any:
     if not isinstance(g, cupy.ndarray):
-        return _portably("masked", g, keep)
+        return textbook("masked", g, keep)
     with g.device:
         return _masked(g, keep)
 
 
 def dropout(x: Any, keep: Any, *, scale: float) -> Any:
     if not _served(x):
-        return _portably("dropout", x, keep, scale=scale)
+        return textbook("dropout", x, keep, scale=scale)
     with x.device:
         return _dropout(x, keep, scale)
 
 
 def glu(x: Any, *, axis: int) -> Any:
     if not _served(x):
-        return _portably("glu", x, axis=axis)
+        return textbook("glu", x, axis=axis)
     axis %= x.ndim
     shape = (*x.shape[:axis], x.shape[axis] // 2, *x.shape[axis + 1 :])
     with x.device:
@@ -221,7 +216,7 @@ def glu(x: Any, *, axis: int) -> Any:
 
 def glu_back(g: Any, x: Any, *, axis: int) -> Any:
     if not _served(g, x):
-        return _portably("glu_back", g, x, axis=axis)
+        return textbook("glu_back", g, x, axis=axis)
     with x.device:
         result = cupy.empty(x.shape, x.dtype)
         return _glu_back(g, cupy.ascontiguousarray(x), prod(x.shape[axis % x.ndim :]) // 2, result)

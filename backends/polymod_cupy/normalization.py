@@ -9,9 +9,7 @@ from typing import Any
 
 import cupy
 
-from polymod.backend import load_backend, portable
-
-from .launch import TYPES, WIDE, kernel, launch, served, threads_for
+from .launch import TYPES, WIDE, kernel, launch, or_null, served, textbook, threads_for
 from .rows import Lines, contiguous, in_registers, neighbours, power_of_two
 
 Axes = tuple[int, ...]
@@ -21,15 +19,6 @@ LAYER, RMS, GROUP = "LAYER", "RMS", "GROUP"
 IN_WARP, IN_BLOCK = 32, 16  # elements that a thread keeps of a row; half as many where they are twice as long
 SUMMING_THREADS = 2**16  # of the blocks that sum over rows as they go: half of what an A100 or an H100 runs at once
 LONG_THREADS = 256
-
-
-def textbook(name: str, *arrays: Any, **attrs: Any) -> Any:
-    """The portable definition, for what is rare."""
-    return portable[name](load_backend("cupy").namespace, *arrays, **attrs)
-
-
-def _or_null(x: Optional) -> Any:
-    return 0 if x is None else x
 
 
 def _suits(*arrays: Optional) -> bool:
@@ -47,7 +36,7 @@ def _normalized(kind: str, x: Any, weight: Optional, bias: Optional, n: int, eps
     types = [TYPES[x.dtype.name], kind, str(vec)]
     long = x.itemsize // 8 + 1
     kept = in_registers(lines, vec, IN_WARP // long, IN_BLOCK // long)
-    arguments = (x, _or_null(weight), _or_null(bias), y, lines.count, n, float(eps), *parts)
+    arguments = (x, or_null(weight), or_null(bias), y, lines.count, n, float(eps), *parts)
     if kept:
         items, how = kept
         function = kernel("normalization", "in_registers", *types, str(items))
@@ -70,7 +59,7 @@ def _back(
     types, width = [TYPES[x.dtype.name], kind, str(vec)], n if kind == RMS else 2 * n
     most = IN_BLOCK // (x.itemsize // 8 + 1)  # there are four such arrays
     kept = in_registers(lines, vec, most, most)
-    arguments = (g, x, _or_null(weight), dx)
+    arguments = (g, x, or_null(weight), dx)
     if kept:
         items, how = kept
         blocks = min(how.blocks, SUMMING_THREADS // how.threads)
@@ -171,7 +160,7 @@ def group_norm_back(
         vec = neighbours(pixels, g, x)
         lanes = min(32, power_of_two(-(-pixels // vec)))
         function = kernel("normalization", "group_back", TYPES[x.dtype.name], str(vec))
-        arguments = (g, x, _or_null(weight), dx, planes, examples * groups, n, float(eps), *parts, lanes)
+        arguments = (g, x, or_null(weight), dx, planes, examples * groups, n, float(eps), *parts, lanes)
         launch(function, examples * groups, threads_for(-(-n // vec)), *arguments)
         dweight, dbias = sum_lines(planes, x.dtype).reshape(2, -1)
     return dx, None if weight is None else dweight, dbias

@@ -13,12 +13,11 @@ from typing import Any
 import cupy
 import numpy as np
 
-from polymod.backend import load_backend, portable
 from polymod.errors import CaptureError
 from polymod.optim.adam import corrections
 
 from .graph import recorder
-from .launch import TYPES, kernel, launch
+from .launch import TYPES, kernel, launch, textbook
 from .tables import THREADS, alike, launch_all, suited, tables
 
 _ADAM = ("size", "root", "eps", "rest1", "beta2", "rest2", "keep", "decay", "sign")
@@ -123,9 +122,8 @@ def adam_steps(
     largest = max_exp_avg_sqs or [None] * len(parameters)
     rows = list(zip(parameters, gradients, exp_avgs, exp_avg_sqs, largest, strict=True))
     if not all(map(_served, rows)):
-        xp = load_backend("cupy").namespace
-        return portable["adam_steps"](
-            xp,
+        return textbook(
+            "adam_steps",
             *(parameters, gradients, exp_avgs, exp_avg_sqs, max_exp_avg_sqs),
             steps=steps,
             scale=scale,
@@ -152,8 +150,7 @@ def sgd_steps(
     buffers = momentum_buffers or [None] * len(parameters)
     rows = list(zip(parameters, gradients, buffers, strict=True))
     if not all(map(_served, rows)):
-        xp = load_backend("cupy").namespace
-        return portable["sgd_steps"](xp, parameters, gradients, momentum_buffers, scale=scale, live=live, **options)
+        return textbook("sgd_steps", parameters, gradients, momentum_buffers, scale=scale, live=live, **options)
     moves = bool(options.get("momentum"))
     together = alike(rows, lambda row: (row[0].dtype, row[0].device.id, row[2] is None))
     made = list(buffers)
@@ -180,7 +177,7 @@ def _countable(arrays: list[Any]) -> bool:
 
 def clip_factor(arrays: list[Any], *, max_norm: float) -> tuple[Any, Any]:
     if not _countable(arrays):
-        return portable["clip_factor"](load_backend("cupy").namespace, arrays, max_norm=max_norm)
+        return textbook("clip_factor", arrays, max_norm=max_norm)
     wide = np.float64 if any(x.dtype == np.float64 for x in arrays) else np.float32
     with arrays[0].device:
         result = cupy.zeros(2, wide)
@@ -203,7 +200,7 @@ def clip_factor(arrays: list[Any], *, max_norm: float) -> tuple[Any, Any]:
 
 def scale_all(arrays: list[Any], factor: Any) -> list[Any]:
     if not (_countable(arrays) and factor.dtype.char in "fd" and factor.device == arrays[0].device):
-        return portable["scale_all"](load_backend("cupy").namespace, arrays, factor)
+        return textbook("scale_all", arrays, factor)
     with factor.device:
         scaled = [cupy.empty(x.shape, x.dtype) for x in arrays]
         for members in alike(arrays, lambda x: x.dtype).values():

@@ -12,8 +12,8 @@ import numpy as np
 from polymod.rules.pooling import lowest
 from polymod.rules.windows import Pairs, Sizes, output_size
 
-from .fold import SMALL, index_type, portably, run, served, windows
-from .launch import CTYPES
+from .fold import SMALL, index_type, run, served, windows
+from .launch import CTYPES, textbook
 
 WARP = 32  # with so many elements or more in a sum, and few sums, each sum is made by a warp
 FEW = 1 << 16
@@ -28,7 +28,7 @@ def _geometry(x: cupy.ndarray, size: Sizes, stride: Sizes, padding: Pairs, dilat
 
 def max_pool(x: cupy.ndarray, **how: Any) -> cupy.ndarray:
     if not served(x):
-        return portably("max_pool", x, **how)
+        return textbook("max_pool", x, **how)
     with x.device:
         x = cupy.ascontiguousarray(x)
         outputs, geometry = _geometry(x, **how)
@@ -40,7 +40,7 @@ def max_pool(x: cupy.ndarray, **how: Any) -> cupy.ndarray:
 
 def max_pool_positions(x: cupy.ndarray, **how: Any) -> cupy.ndarray:
     if not served(x):
-        return portably("max_pool_positions", x, **how)
+        return textbook("max_pool_positions", x, **how)
     with x.device:
         return _positions(cupy.ascontiguousarray(x), np.int64, **how)
 
@@ -55,7 +55,7 @@ def _positions(x: cupy.ndarray, dtype: Any, **how: Any) -> cupy.ndarray:
 
 def max_pool_back(g: cupy.ndarray, x: cupy.ndarray, y: cupy.ndarray, **how: Any) -> cupy.ndarray:
     if not served(x, g):
-        return portably("max_pool_back", g, x, y, **how)
+        return textbook("max_pool_back", g, x, y, **how)
     with x.device:
         small = prod(x.shape[2:]) < SMALL
         positions = _positions(cupy.ascontiguousarray(x), np.int32 if small else np.int64, **how)
@@ -67,7 +67,7 @@ def max_pool_back(g: cupy.ndarray, x: cupy.ndarray, y: cupy.ndarray, **how: Any)
 
 def max_pool_select(v: cupy.ndarray, x: cupy.ndarray, y: cupy.ndarray, **how: Any) -> cupy.ndarray:
     if not served(x, v):
-        return portably("max_pool_select", v, x, y, **how)
+        return textbook("max_pool_select", v, x, y, **how)
     with x.device:
         v, x = cupy.ascontiguousarray(v), cupy.ascontiguousarray(x)
         outputs, geometry = _geometry(x, **how)
@@ -91,14 +91,14 @@ def _box_sums(x: cupy.ndarray, outputs: Sizes, geometry: np.void, which: str, la
 
 def sum_pool(x: cupy.ndarray, *, size: Sizes, stride: Sizes, padding: Pairs) -> cupy.ndarray:
     if not served(x):
-        return portably("sum_pool", x, size=size, stride=stride, padding=padding)
+        return textbook("sum_pool", x, size=size, stride=stride, padding=padding)
     outputs, geometry = _geometry(x, size, stride, padding, (1,) * len(size))
     return _box_sums(x, outputs, geometry, "Pool", prod(size))
 
 
 def sum_pool_back(g: cupy.ndarray, *, size: Sizes, stride: Sizes, padding: Pairs, shape: Sizes) -> cupy.ndarray:
     if not served(g):
-        return portably("sum_pool_back", g, size=size, stride=stride, padding=padding, shape=shape)
+        return textbook("sum_pool_back", g, size=size, stride=stride, padding=padding, shape=shape)
     shape = tuple(shape)
     geometry = windows(tuple(g.shape[2:]), shape, size, stride, padding)
     largest = prod(-(-k // s) for k, s in zip(size, stride, strict=True))
@@ -108,14 +108,14 @@ def sum_pool_back(g: cupy.ndarray, *, size: Sizes, stride: Sizes, padding: Pairs
 def adaptive_sum(x: cupy.ndarray, *, outputs: Sizes) -> cupy.ndarray:
     spatial, outputs = tuple(x.shape[2:]), tuple(outputs)
     if not served(x) or not prod(spatial) * prod(outputs):
-        return portably("adaptive_sum", x, outputs=outputs)
+        return textbook("adaptive_sum", x, outputs=outputs)
     largest = prod(-(-n // o) for n, o in zip(spatial, outputs, strict=True))
     return _box_sums(x, outputs, windows(spatial, outputs), "Adaptive", largest)
 
 
 def unpool(x: cupy.ndarray, *, indices: cupy.ndarray, length: int) -> cupy.ndarray:
     if x.dtype.name not in CTYPES or indices.dtype.kind not in "iu" or indices.shape != x.shape or not x.ndim:
-        return portably("unpool", x, indices=indices, length=length)
+        return textbook("unpool", x, indices=indices, length=length)
     with x.device:
         x, indices = cupy.ascontiguousarray(x), cupy.ascontiguousarray(indices)
         y = cupy.zeros((*x.shape[:-1], length), x.dtype)

@@ -10,10 +10,9 @@ import cupy
 import numpy as np
 
 import polymod.draws  # noqa: F401 the portable definitions
-from polymod.backend import load_backend, portable
 from polymod.philox import Shape, largest_below, threshold
 
-from .launch import CTYPES, TYPES, kernel, launch
+from .launch import CTYPES, TYPES, kernel, launch, textbook
 from .scatter import sorted_order
 
 THREADS = 256
@@ -37,7 +36,7 @@ def uniform_draw(
 ) -> Any:
     dtype = np.dtype(dtype)
     if dtype == np.float32 and (_tiny(high - low) or _tiny(low)):
-        return _portable("uniform_draw", seed, draw, shape, dtype, low, high, device=device, offset=offset)
+        return textbook("uniform_draw", seed, draw, shape, dtype, low, high, device=device, offset=offset)
     with device:
         out = cupy.empty(shape, dtype)
         types, per = (TYPES[dtype.name],), 2 if dtype == np.float64 else 4
@@ -54,7 +53,7 @@ def normal_draw(
 ) -> Any:
     dtype = np.dtype(dtype)
     if dtype == np.float32 and (_tiny(mean) or _tiny(std)):
-        return _portable("normal_draw", seed, draw, shape, dtype, mean, std, device=device, offset=offset)
+        return textbook("normal_draw", seed, draw, shape, dtype, mean, std, device=device, offset=offset)
     with device:
         out = cupy.empty(shape, dtype)
         per = 2 if dtype == np.float64 else 4
@@ -101,7 +100,7 @@ def random_dropout(
 ) -> Any:
     if x.dtype.name not in TYPES or prod(x.shape[axes:]) != 1:  # of channels: the mask is small
         how = {"seed": seed, "draw": draw, "p": p, "axes": axes, "scale": scale, "offset": offset}
-        return _portable("random_dropout", x, **how)
+        return textbook("random_dropout", x, **how)
     t = threshold(1 - p)
     with x.device:
         x = cupy.ascontiguousarray(x)
@@ -118,10 +117,6 @@ def random_dropout(
 def _tiny(x: float) -> bool:
     """Whether the GPU, which takes numbers below float32's normal ones for 0, may do so with multiples of `x`."""
     return 0 < abs(x) < 2.0**-60
-
-
-def _portable(name: str, *arguments: Any, **how: Any) -> Any:
-    return portable[name](load_backend("cupy").namespace, *arguments, **how)
 
 
 kernels: dict[str, Callable[..., Any]] = {

@@ -10,27 +10,21 @@ from collections.abc import Callable
 from typing import Any
 
 import cupy
-import numpy as np
 
-from polymod.backend import load_backend, portable
+from polymod.backend import load_backend
 from polymod.rules import recurrent as rules
 
 from . import linear
-from .launch import TYPES, kernel, launch, served
+from .launch import TYPES, kernel, launch, or_null, served, textbook
 
 Array = Any
 Sizes = tuple[int, ...]
-NONE = np.uintp(0)  # a null pointer
-
-
-def portably(name: str, *arrays: Any, **how: Any) -> Any:
-    return portable[name](_namespace(), *arrays, **how)
 
 
 def run(name: str, types: tuple[str, ...], n: int, width: int, *arrays: Array | None, whole: bool = False) -> None:
     """Launch the kernel `name` for n sequences; one that takes rows as they lie is told their elements only."""
     sizes = (n * width,) if whole else (n, width)
-    given = [NONE if a is None else a for a in arrays]
+    given = map(or_null, arrays)
     launch(kernel("recurrent", name, *types), -(-n * width // 256), 256, *given, *sizes)
 
 
@@ -48,7 +42,7 @@ def entering(x: Array, w_ih: Array, *biases: Array | None) -> Array:
 
 
 def before(states: Array, start: Array, sizes: Sizes, reverse: bool) -> Array:
-    return rules.before(_namespace(), states, start, sizes, reverse)
+    return rules.before(load_backend("cupy").namespace, states, start, sizes, reverse)
 
 
 def initial(state: Array | None, width: int, x: Array, sizes: Sizes) -> Array:
@@ -73,10 +67,6 @@ def weights_back(d: Array, x: Array, w_ih: Array, d_recurrent: Array, states: Ar
     )
 
 
-def _namespace() -> Any:
-    return load_backend("cupy").namespace
-
-
 # --------------------------------------------------------------------------------------------------- Elman
 
 
@@ -86,7 +76,7 @@ def rnn(
 ) -> Array:  # fmt: skip
     if not served(x, w_ih, w_hh, b_ih, b_hh, h):
         how = {"nonlinearity": nonlinearity, "sizes": sizes, "reverse": reverse}
-        return portably("rnn", x, w_ih, w_hh, b_ih, b_hh, h, **how)
+        return textbook("rnn", x, w_ih, w_hh, b_ih, b_hh, h, **how)
     with x.device:
         width = w_hh.shape[1]
         types = TYPES[x.dtype.name], "true" if nonlinearity == "tanh" else "false"
@@ -107,7 +97,7 @@ def rnn_back(
 ) -> tuple[Any, ...]:  # fmt: skip
     if not served(g, y, x, w_ih, w_hh, h):
         how = {"nonlinearity": nonlinearity, "sizes": sizes, "reverse": reverse}
-        return portably("rnn_back", g, y, x, w_ih, w_hh, h, to_input=to_input, **how)
+        return textbook("rnn_back", g, y, x, w_ih, w_hh, h, to_input=to_input, **how)
     with x.device:
         width = w_hh.shape[1]
         types = TYPES[x.dtype.name], "true" if nonlinearity == "tanh" else "false"
@@ -130,7 +120,7 @@ def lstm(
     c: Any = None, *, sizes: Sizes, reverse: bool,
 ) -> tuple[Array, Array, Array]:  # fmt: skip
     if not served(x, w_ih, w_hh, b_ih, b_hh, w_hr, h, c):
-        return portably("lstm", x, w_ih, w_hh, b_ih, b_hh, w_hr, h, c, sizes=sizes, reverse=reverse)
+        return textbook("lstm", x, w_ih, w_hh, b_ih, b_hh, w_hr, h, c, sizes=sizes, reverse=reverse)
     with x.device:
         count, outputs, width = x.shape[0], w_hh.shape[1], w_hh.shape[0] // 4
         types = (TYPES[x.dtype.name],)
@@ -157,7 +147,7 @@ def lstm_back(
 ) -> tuple[Any, ...]:  # fmt: skip
     arrays = (g_y, g_cells, g_gates, y, cells, gates, x, w_ih, w_hh, w_hr, h, c)
     if g_gates is not None or not served(*arrays):
-        return portably("lstm_back", *arrays, to_input=to_input, sizes=sizes, reverse=reverse)
+        return textbook("lstm_back", *arrays, to_input=to_input, sizes=sizes, reverse=reverse)
     with x.device:
         count, outputs, width = x.shape[0], w_hh.shape[1], cells.shape[1]
         types = (TYPES[x.dtype.name],)
@@ -192,7 +182,7 @@ def gru(
     *, sizes: Sizes, reverse: bool,
 ) -> tuple[Array, Array]:  # fmt: skip
     if not served(x, w_ih, w_hh, b_ih, b_hh, h):
-        return portably("gru", x, w_ih, w_hh, b_ih, b_hh, h, sizes=sizes, reverse=reverse)
+        return textbook("gru", x, w_ih, w_hh, b_ih, b_hh, h, sizes=sizes, reverse=reverse)
     with x.device:
         count, width = x.shape[0], w_hh.shape[1]
         types = (TYPES[x.dtype.name],)
@@ -215,7 +205,7 @@ def gru_back(
 ) -> tuple[Any, ...]:  # fmt: skip
     arrays = (g_y, g_gates, y, gates, x, w_ih, w_hh, h)
     if g_gates is not None or not served(*arrays):
-        return portably("gru_back", *arrays, to_input=to_input, sizes=sizes, reverse=reverse)
+        return textbook("gru_back", *arrays, to_input=to_input, sizes=sizes, reverse=reverse)
     with x.device:
         count, width = x.shape[0], w_hh.shape[1]
         types = (TYPES[x.dtype.name],)

@@ -9,9 +9,7 @@ from typing import Any
 
 import cupy
 
-from polymod.backend import load_backend, portable
-
-from .launch import TYPES, WIDE, kernel, launch, served
+from .launch import TYPES, WIDE, kernel, launch, served, textbook
 from .rows import Lines, contiguous, in_registers, lines_along, neighbours, share
 
 IN_WARP, IN_BLOCK = 32, 16  # elements that a thread keeps; half as many where they are twice as long
@@ -43,7 +41,7 @@ def _forward(name: str, kind: str) -> Callable[..., cupy.ndarray]:
     def run(x: cupy.ndarray, *, axis: int) -> cupy.ndarray:
         if x.ndim and served(x):
             return _along("", kind, (x,), axis)
-        return portable[name](load_backend("cupy").namespace, x, axis=axis)
+        return textbook(name, x, axis=axis)
 
     run.__name__ = name
     return run
@@ -58,7 +56,7 @@ def _back(name: str, kind: str) -> Callable[..., cupy.ndarray]:
     def run(g: cupy.ndarray, y: cupy.ndarray, *, axis: int) -> cupy.ndarray:
         if y.ndim and g.shape == y.shape and served(g, y):
             return _along("back_", kind, (g, y), axis)
-        return portable[name](load_backend("cupy").namespace, g, y, axis=axis)
+        return textbook(name, g, y, axis=axis)
 
     run.__name__ = name
     return run
@@ -72,7 +70,7 @@ def logsumexp(x: cupy.ndarray, *, axis: Any = None, keepdims: bool = False) -> c
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     axes = tuple(sorted(a % x.ndim for a in axes))
     if not axes or not served(x):
-        return portable["logsumexp"](load_backend("cupy").namespace, x, axis=axis, keepdims=keepdims)
+        return textbook("logsumexp", x, axis=axis, keepdims=keepdims)
     rest = tuple(a for a in range(x.ndim) if a not in axes)
     kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
     with x.device:

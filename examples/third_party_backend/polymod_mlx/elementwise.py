@@ -15,7 +15,7 @@ def astype(x: mx.array, dtype: Any, *, copy: bool = True) -> mx.array:
 
 
 def with_numbers(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
-    """`function(a, b)` where either may be a number, which becomes an array of the other's dtype if that can hold it."""
+    """`function(a, b)` where either may be a number, which takes the other's dtype if that can hold it."""
 
     def run(a: Any, b: Any) -> mx.array:
         if not isinstance(a, mx.array):
@@ -104,9 +104,9 @@ def logical(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
 
 elementwise: dict[str, Callable[..., mx.array]] = {
     name: getattr(mx, name)
-    for name in """abs acos acosh asin asinh atan atanh bitwise_invert ceil conj cos cosh exp expm1 floor imag isfinite isinf
-        isnan log log10 log1p log2 logical_not negative positive real reciprocal round sign sin sinh sqrt square tan tanh
-        trunc""".split()
+    for name in """abs acos acosh asin asinh atan atanh bitwise_invert ceil conj cos cosh exp expm1 floor imag isfinite
+        isinf isnan log log10 log1p log2 logical_not negative positive real reciprocal round sign sin sinh sqrt square
+        tan tanh trunc""".split()
 }
 elementwise |= {
     name: with_numbers(getattr(mx, theirs))

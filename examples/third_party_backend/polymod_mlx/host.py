@@ -1,7 +1,7 @@
 """Between MLX and NumPy, and where arrays are.
 
-MLX's arrays lie in memory that the CPU and the GPU share, and belong to neither: the *default device* computes. So there
-is one polymod device, whichever is the default, and nothing is ever moved.
+MLX's arrays lie in memory that the CPU and the GPU share, and belong to neither: the *default device* computes. So
+there is one polymod device, whichever is the default, and nothing is ever moved.
 
 float64 is left out. MLX has it on the CPU only, without the complex128 that belongs to it, and with `exp`, `sin` and
 `cos` computed in float32; and the default device can change under an array.
@@ -41,6 +41,7 @@ def view(x: mx.array) -> np.ndarray:
     """The memory of `x` as NumPy sees it, without a copy; for functions that only read."""
     if x.dtype == mx.bfloat16:
         raise TypeError("NumPy has no bfloat16: cast to float32 first")
+    mx.eval(x)  # and not in np.asarray, which computes while it holds Python's lock, and now and then never ends
     return np.asarray(x)
 
 

@@ -17,8 +17,8 @@ def parse(x: mx.array, key: Any) -> tuple[list[Any], list[tuple[int, mx.array]],
     """Split a key for the two steps of `index`.
 
     Returns:
-        A key without arrays, which keeps the axes that arrays index; for each array the axis it indexes after that step,
-        and the array; whether the arrays stand next to each other in the key, which tells where their axes go.
+        A key without arrays, which keeps the axes that arrays index; for each array the axis it indexes after that
+        step, and the array; whether the arrays are next to each other in the key, which tells where their axes go.
     """
     parts: list[Any] = []
     for part in key if isinstance(key, tuple) else (key,):
@@ -35,7 +35,9 @@ def parse(x: mx.array, key: Any) -> tuple[list[Any], list[tuple[int, mx.array]],
     places: list[int] = []  # of the arrays in the key
     axis = 0  # of x
     axes = 0  # of what the basic key gives
-    for place, part in enumerate([*parts] if any(part is Ellipsis for part in parts) else [*parts, Ellipsis]):
+    if not any(part is Ellipsis for part in parts):
+        parts.append(Ellipsis)
+    for place, part in enumerate(parts):
         if part is Ellipsis:
             rest = x.ndim - taken
             basic.extend([slice(None)] * rest)

@@ -8,22 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
+import polymod.optim  # noqa: F401 - brings the portable definitions
 from polymod.backend import portable
 
 
-def evaluated(name: str) -> Callable[..., Any]:
-    """The portable definition of `name`, with its results computed."""
+def evaluated(name: str, namespace: Callable[[], Any]) -> Callable[..., Any]:
+    """The portable definition of `name`, with its results computed. `namespace()` is the backend's."""
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        import polymod.optim  # noqa: F401 - brings the definition
-        from polymod_mlx import backend
-
-        result = portable[name](backend.namespace, *args, **kwargs)
+        result = portable[name](namespace(), *args, **kwargs)
         mx.eval(result)
         return result
 
     return run
-
-
-STEPS = ("sgd_steps", "adam_steps")
-steps = {name: evaluated(name) for name in STEPS}

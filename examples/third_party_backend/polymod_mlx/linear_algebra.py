@@ -28,7 +28,6 @@ def diagonal(x: mx.array, *, offset: int = 0) -> mx.array:
     return mx.diagonal(x, offset, -2, -1)
 
 
-
 def eig(x: mx.array) -> tuple[mx.array, mx.array]:
     """Complex also where all eigenvalues are real: NumPy's dtype depends on the values."""
     values, vectors = on_host(np.linalg.eig)(x)

@@ -12,7 +12,6 @@ from .reductions import reductions
 from .shapes import shapes
 from .standard import standard
 
-
 xp = SimpleNamespace(
     **DTYPES,
     float64=None,

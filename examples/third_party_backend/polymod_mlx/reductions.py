@@ -59,7 +59,7 @@ def searchsorted(x: mx.array, values: mx.array, *, side: str = "left") -> mx.arr
 
 def nonzero(x: mx.array) -> tuple[mx.array, ...]:
     """On the host: the shape depends on the values, which MLX does not do."""
-    return on_host(np.nonzero)(x)
+    return on_host(np.nonzero)(x != 0)  # as NumPy can't read bfloat16
 
 
 reductions: dict[str, Callable[..., Any]] = {name: getattr(mx, name) for name in ("all", "any", "max", "mean", "min")}
