@@ -9,6 +9,7 @@ import sys
 import threading
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -397,3 +398,33 @@ def test_functions_follow_their_arrays(engine):
     finally:
         polymod.register_backend(own)
     assert polymod.to_numpy(y.grad).tolist() == [4.0, 6.0, 8.0]
+
+
+def test_values_are_cast_before_they_go_where_their_dtype_is_not(monkeypatch):
+    monkeypatch.setattr(registry, "_loaded", dict(registry._loaded))
+    monkeypatch.setattr(registry, "_owner", dict(registry._owner))
+    numpy = load_backend("numpy")
+    names = ("float32", "int64", "bool", "astype", "asarray", "isdtype", "empty", "inf")
+    single = register_backend(
+        dataclasses.replace(
+            numpy,
+            name="single",
+            xp=SimpleNamespace(float64=None, **{name: getattr(numpy.xp, name) for name in names}),
+            array_types=(Single,),
+            from_numpy=refusing_float64,
+        )
+    )
+    x = np.array([0.5, 2.0])
+    assert polymod.tensor(x, dtype="float32", backend=single).dtype is polymod.float32
+    with pytest.raises(TypeError, match="no float64"):
+        polymod.tensor(x, backend=single)
+
+
+class Single(np.ndarray):
+    """The arrays of an engine without float64."""
+
+
+def refusing_float64(x, device):
+    if x.dtype == np.float64:
+        raise TypeError("single has no float64")
+    return x.copy().view(Single)

@@ -391,3 +391,13 @@ def test_conversions():
         t.astype("float33")
     with pytest.raises(pm.BackendError, match="nowhere"):
         t.to("nowhere")
+
+
+def test_bfloat16_is_shown(engine):
+    try:
+        x = pm.tensor([1.0, 2.5]).astype("bfloat16")
+    except TypeError:
+        pytest.skip("the engine has no bfloat16")
+    assert x.tolist() == [1.0, 2.5]
+    assert float(x[1]) == 2.5
+    assert "2.5" in repr(x)

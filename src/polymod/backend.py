@@ -150,6 +150,10 @@ class Backend:
             self._dtypes[d] = native
             return native
 
+    def has_dtype(self, d: Any) -> bool:
+        """Whether the engine has the dtype `d`."""
+        return getattr(self.xp, dtype(d).name, None) is not None
+
 
 class Recorder(Protocol):
     """What `Backend.capture` returns: one recording, for `polymod.capture`.

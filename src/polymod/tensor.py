@@ -206,7 +206,11 @@ class Tensor(Methods):
     # ------------------------------------------------------------------------------------------ interchange
 
     def _on_host(self) -> np.ndarray:
-        return backend_of(self.array).to_numpy(self.array)
+        """The values to show, or to make Python's numbers of; NumPy has no bfloat16."""
+        backend, array = backend_of(self.array), self.array
+        if self.dtype is dtypes.bfloat16:
+            array = backend.xp.astype(array, backend.dtype(dtypes.float32))
+        return backend.to_numpy(array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.node is not None:

@@ -4,6 +4,7 @@ Importing this changes classes of MLX's a little: see `classes`.
 """
 
 import mlx.core as mx
+
 from polymod.backend import Backend, Capabilities
 
 from .classes import adapt

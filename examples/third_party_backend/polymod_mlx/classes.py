@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
+
 from polymod import Tensor
 
 from .host import current_device

@@ -41,7 +41,6 @@ def view(x: mx.array) -> np.ndarray:
     """The memory of `x` as NumPy sees it, without a copy; for functions that only read."""
     if x.dtype == mx.bfloat16:
         raise TypeError("NumPy has no bfloat16: cast to float32 first")
-    mx.eval(x)  # and not in np.asarray, which computes while it holds Python's lock, and now and then never ends
     return np.asarray(x)
 
 

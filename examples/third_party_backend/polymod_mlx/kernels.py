@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
+
 import polymod.optim  # noqa: F401 - brings the portable definitions
 from polymod.backend import portable
 

@@ -19,6 +19,18 @@ def arg_reduction(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
     return run
 
 
+def of_nothing(function: Callable[..., mx.array], value: Any) -> Callable[..., mx.array]:
+    """`function` with the result for an empty array filled in: MLX at times never ends for shape (0, 3) and axis 0."""
+
+    def run(x: mx.array, *, axis: Any = None, keepdims: bool = False) -> mx.array:
+        if x.size:
+            return function(x, axis=axis, keepdims=keepdims)
+        shape = np.empty(x.shape, bool).any(axis=axis, keepdims=keepdims).shape
+        return mx.full(shape, value, dtype=mx.bool_ if isinstance(value, bool) else x.dtype)
+
+    return run
+
+
 def widened(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
     """Small whole numbers add up to 64 bits in the standard, to 32 in MLX."""
 
@@ -31,7 +43,7 @@ def widened(function: Callable[..., mx.array]) -> Callable[..., mx.array]:
 
 
 def count_nonzero(x: mx.array, *, axis: Any = None, keepdims: bool = False) -> mx.array:
-    return mx.sum((x != 0).astype(mx.int64), axis=axis, keepdims=keepdims)
+    return of_nothing(mx.sum, 0)((x != 0).astype(mx.int64), axis=axis, keepdims=keepdims)
 
 
 def argsort(x: mx.array, *, axis: int = -1, descending: bool = False, stable: bool = True) -> mx.array:
@@ -64,6 +76,9 @@ def nonzero(x: mx.array) -> tuple[mx.array, ...]:
 
 reductions: dict[str, Callable[..., Any]] = {name: getattr(mx, name) for name in ("all", "any", "max", "mean", "min")}
 reductions |= {
+    "all": of_nothing(mx.all, True),
+    "any": of_nothing(mx.any, False),
+    "mean": of_nothing(mx.mean, float("nan")),
     "argmax": arg_reduction(mx.argmax),
     "argmin": arg_reduction(mx.argmin),
     "argsort": argsort,
@@ -73,7 +88,7 @@ reductions |= {
     "isin": on_host(np.isin),
     "nonzero": nonzero,
     "searchsorted": searchsorted,
-    "prod": widened(mx.prod),
+    "prod": widened(of_nothing(mx.prod, 1)),
     "sort": sort,
-    "sum": widened(mx.sum),
+    "sum": widened(of_nothing(mx.sum, 0)),
 }

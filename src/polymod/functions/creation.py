@@ -107,6 +107,8 @@ def tensor(
     target = place(device, backend)
     if isinstance(data, Tensor) or (find_owner(type(data)) is not None and not isinstance(data, np.generic)):
         source = wrap(raw(data))
+        if dtype is not None and not target.backend.has_dtype(source.dtype):  # float64 where there is none
+            source = ops.astype(source, dtype)
         result = source.to_device(target) if source.device != target else ops.copy(source)
         result = result if dtype is None else ops.astype(result, dtype, copy=False)
     elif _first_tensor(data) is not None:
