@@ -119,7 +119,7 @@ def third_party(session: nox.Session) -> None:
     """A backend in a package of its own passes the conformance kit, with nothing installed but it and polymod."""
     session.install(".[testing]", "./examples/third_party_backend")
     with session.chdir(session.create_tmp()):
-        session.run("python", *KIT, "--polymod-backend", "mlx", "--polymod-share", "4")
+        session.run("python", *KIT, "--polymod-backend", "mlx")
 
 
 @nox.session(default=False)
