@@ -162,7 +162,7 @@ def test_devices_that_are_refused():
         (["--devices", ","], "at least one"),
         (["--devices", "numpy", "--parts", "nonsense"], "unknown parts nonsense"),
         (["--devices", "numpy", "--backends", "strict"], "not allowed with"),
-        (["--devices", "numpy", "--peers", "autograd:cuda"], "has no choice of devices"),
+        (["--devices", "numpy", "--peers", "jax:cuda"], "has no choice of devices"),
     ):
         done = compare(*arguments)
         assert done.returncode == 2 and text in done.stderr, done.stderr
