@@ -22,7 +22,7 @@ ENGINES = {  # and what it runs of the tests, one case in so many of each test, 
     "strict:device1": ("2", "1"),
     "torch": ("6", "2"),
     "jax": ("60 of a file", "120"),  # it compiles every operation for every shape
-    "cupy": ("16", "16"),  # so does CuPy-on-CPU
+    "cupy": ("24", "24"),  # so does CuPy-on-CPU
 }
 KIT = ["-m", "pytest", "-q", "--pyargs", "polymod.testing.conformance"]
 CUPY_CPU = ROOT / ".cache" / "cupy_cpu"  # the wheel of CuPy-on-CPU
@@ -111,7 +111,7 @@ def kernels(session: nox.Session) -> None:
     if not CUPY_KERNELS.is_dir():
         session.skip("the tests on CuPy have not run here, so there are no CUDA sources")
     session.install("cupy-cuda13x==14.2.0", "cuda-toolkit[nvrtc,cudart,cccl]==13.*")
-    session.run("python", "tools/compile_kernels.py", str(CUPY_KERNELS))
+    session.run("python", "tools/compile_kernels.py", str(CUPY_KERNELS), *(session.posargs or ["--share"]))
 
 
 @nox.session

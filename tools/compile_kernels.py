@@ -1,6 +1,6 @@
 """Compile recorded CUDA sources with NVRTC for several GPUs. It needs no GPU, only CuPy's and NVIDIA's packages.
 
-    python tools/compile_kernels.py FOLDER [--arch 80,90,100] [--verbose]
+    python tools/compile_kernels.py FOLDER [--arch 80,90,100] [--share] [--verbose]
 
 FOLDER is what `record_kernels.py` wrote: one JSON file per source. Of CUDA it needs the compiler and the headers,
 `pip install cupy-cuda13x "cuda-toolkit[nvrtc,cudart,cccl]==13.*"`. The exit code is 1 if a source does not compile;
@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 
+@cache
 def include_folders() -> list[str]:
     """CuPy's headers, and those of the CUDA runtime and of CCCL that NVIDIA's packages brought."""
     import cupy
@@ -34,45 +37,60 @@ def include_folders() -> list[str]:
     return [str(folder) for folder in folders]
 
 
-def compiled(item: dict[str, Any], arch: str, includes: list[str]) -> tuple[str, int]:
-    """The compiler's complaint about `item`, or "", and the size of the machine code in bytes."""
+def compiled(file: Path, arch: str) -> tuple[str, str, int]:
+    """What the kernel recorded in `file` is called, the compiler's complaint or "", and the machine code's bytes."""
     from cupy.cuda import compiler
 
-    options = (*item["options"], "-ftz=true", f"-arch=sm_{arch}", *(f"-I{folder}" for folder in includes))
+    item = json.loads(file.read_text())
+    options = (*item["options"], "-ftz=true", f"-arch=sm_{arch}", *(f"-I{folder}" for folder in include_folders()))
     try:
         program = compiler._NVRTCProgram(item["source"], "kernel.cu", name_expressions=item["names"], method="cubin")
-        return "", len(program.compile(options)[0])
+        return item["title"], "", len(program.compile(options)[0])
     except compiler.CompileException as error:
-        return str(error), 0
+        return item["title"], str(error), 0
 
 
-def recorded(folder: Path) -> Iterator[dict[str, Any]]:
-    files = sorted(folder.glob("*.json"))
-    if not files:
-        raise SystemExit(f"{folder} holds no recorded kernels; run the tests with -p record_kernels first")
-    for file in files:
-        yield json.loads(file.read_text())
+def shared(files: list[Path], archs: list[str]) -> list[tuple[Path, str]]:
+    """The first instance of each kernel for all, every other for one of them."""
+    pairs, seen = [], set()
+    for i, file in enumerate(files):
+        kernel = json.loads(file.read_text())["title"].partition("<")[0]
+        pairs += [(file, arch) for arch in (archs[i % len(archs) :][:1] if kernel in seen else archs)]
+        seen.add(kernel)
+    return pairs
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--arch", default="80,90,100", help="compute capabilities, default 80,90,100")
+    parser.add_argument(
+        "--share",
+        action="store_true",
+        help="only one instance of each kernel for every GPU, the others for one in turn",
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes, by default one for each core")
     parser.add_argument("--verbose", action="store_true", help="name every kernel")
     given = parser.parse_args()
-    includes, archs, start = include_folders(), given.arch.split(","), time.perf_counter()
-    count, failures = Counter[str](), 0
-    for item in recorded(given.folder):
-        for arch in archs:
-            complaint, size = compiled(item, arch, includes)
+    files = sorted(given.folder.glob("*.json"))
+    if not files:
+        parser.error(f"{given.folder} holds no recorded kernels; run the tests with -p record_kernels first")
+    include_folders()  # a missing package is said once
+    count, failures, start = Counter[str](), 0, time.perf_counter()
+    archs = given.arch.split(",")
+    pairs = shared(files, archs) if given.share else list(product(files, archs))
+    with ProcessPoolExecutor(given.jobs) as pool:
+        for (_, arch), (title, complaint, size) in zip(
+            pairs, pool.map(compiled, *zip(*pairs, strict=True)), strict=True
+        ):
             count[arch] += not complaint
             if given.verbose and not complaint:
-                print(f"sm_{arch}  {size:>8} bytes  {item['title']}")
+                print(f"sm_{arch}  {size:>8} bytes  {title}")
             if complaint:
                 failures += 1
                 lines = "\n    ".join(complaint.splitlines()[:6])
-                print(f"FAILED sm_{arch}  {item['title']}\n    {lines}")
-    done = ", ".join(f"sm_{arch} {count[arch]}" for arch in archs)
+                print(f"FAILED sm_{arch}  {title}\n    {lines}")
+    done = ", ".join(f"sm_{arch} {n}" for arch, n in count.items())
     print(f"compiled: {done}; failed: {failures}; {time.perf_counter() - start:.0f} s")
     return 1 if failures else 0
 
