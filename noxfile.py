@@ -19,9 +19,9 @@ ROOT = Path(__file__).parent
 ENGINES = {  # and what it runs of the tests, one case in so many of each test, or of each file; and of the kit
     "numpy": ("1", "2"),
     "strict": ("16", "16"),
-    "strict:device1": ("2", "1"),
+    "strict:device1": ("4", "2"),
     "torch": ("6", "2"),
-    "jax": ("60 of a file", "120"),  # it compiles every operation for every shape
+    "jax": ("120 of a file", "240"),  # it compiles every operation for every shape
     "cupy": ("24", "24"),  # so does CuPy-on-CPU
 }
 KIT = ["-m", "pytest", "-q", "--pyargs", "polymod.testing.conformance"]
