@@ -28,7 +28,7 @@ def pytest_addoption(parser: Any) -> None:
         metavar="N",
         type=int,
         default=1,
-        help="run every N-th case of each test only, for engines that compile each shape anew",
+        help="run one case in N of each test only, for engines that compile each shape anew",
     )
     group.addoption("--polymod-report", metavar="FILE", help="write the results, by chapter, as JSON")
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import polymod as pm
+from polymod.testing.share import in_share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--share",
         default="1",
-        help='run every N-th case of each parametrized test, or with "N of a file" of each file, for engines that '
+        help='run one case in N of each parametrized test, or with "N of a file" of each file, for engines that '
         "compile each shape anew",
     )
     parser.addoption("--every-sample", action="store_true", help="all samples of torch's databases, not one of each")
@@ -30,8 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the first, and from there every N-th, case of each test or file; what no engine changes on NumPy only; and
-    what tests one engine's own code on that engine only."""
+    """Keep one case in N of each test or file; what no engine changes on NumPy only; and what tests one engine's own
+    code on that engine only."""
     number, _, of_file = config.getoption("--share").partition(" of ")
     share = int(number)
     engine = pm.current_device().backend.name
@@ -39,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left_out = [], []
     for item in items:
         test = item.nodeid.partition("::" if of_file else "[")[0]
-        chosen = seen[test] % share == 0 or item.get_closest_marker("every_engine") is not None
+        chosen = in_share(seen[test], share) or item.get_closest_marker("every_engine") is not None
         own = item.get_closest_marker("engine")
         wanted = chosen and (engine == "numpy" or item.get_closest_marker("any_engine") is None)
         wanted = wanted and (own is None or own.args == (engine,))

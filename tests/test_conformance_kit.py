@@ -19,6 +19,7 @@ from polymod.testing import expected
 from polymod.testing.calls import recorded
 from polymod.testing.samples import table
 from polymod.testing.samples.constant import table as constant_table
+from polymod.testing.share import in_share
 
 pytestmark = pytest.mark.any_engine
 KIT = "polymod.testing.conformance"
@@ -319,3 +320,11 @@ def test_every_operation_without_a_derivative_has_a_sample() -> None:
 
 def test_samples_have_names_of_their_own() -> None:
     assert not constant_table.keys() & table.keys()
+
+
+@pytest.mark.parametrize("share", [1, 2, 3, 4, 10])
+def test_a_share_has_the_first_case_and_each_of_parameters_that_take_turns(share: int) -> None:
+    chosen = [n for n in range(4 * share * share) if in_share(n, share)]
+    assert chosen[0] == 0 and len(chosen) == 4 * share
+    for turns in range(2, share + 1):
+        assert {n % turns for n in chosen} == set(range(turns))

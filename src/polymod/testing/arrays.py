@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Device
+from ..backend import Device, device
 
 DTYPES = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -22,6 +22,12 @@ def numbers(dtype: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
         return bits[..., 0].astype(dtype)
     small = (bits % np.uint64(1000)).astype(np.float64) - 500  # whole, so that sums are exact in any order
     return np.asarray(small[..., 0] + 1j * small[..., 1] if dtype.startswith("c") else small[..., 0]).astype(dtype)
+
+
+def elsewhere(engine: Device) -> Device:
+    """Another device of the engine, or the host's where it has one device. On the host's only, it is `engine`."""
+    others = [native for native in engine.backend.devices() if native != engine.native]
+    return Device(engine.backend, others[0]) if others else device("numpy")
 
 
 def there(part: Any, place: Device) -> Any:

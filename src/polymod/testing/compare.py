@@ -27,9 +27,13 @@ def has(device: pm.Device, dtype: str) -> bool:
     return dtype in info.dtypes(device=device) or dtype not in info.dtypes(device=pm.device(backend))
 
 
-def precisions(device: pm.Device) -> list[str]:
-    """The real floating dtypes of the standard that the device has."""
-    return [dtype for dtype in ("float64", "float32") if has(device, dtype)]
+def precisions(device: pm.Device, sample: Sample = Sample(())) -> list[str]:  # noqa: B008 it is immutable
+    """The precisions, the highest first, in which the device has every dtype that a sample needs."""
+
+    def needed(precision: str) -> list[str]:
+        return [precision, *([COMPLEX[precision]] if is_complex(sample) else []), *sample.dtypes]
+
+    return [p for p in ("float64", "float32") if all(has(device, dtype) for dtype in needed(p))]
 
 
 def rounded(x: Any, dtype: str) -> Any:

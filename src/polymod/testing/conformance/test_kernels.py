@@ -104,6 +104,7 @@ def compare(
 ) -> None:
     backend = engine.backend
     what = f"{kernel}({describe(args)}, {attrs})"
+    attrs = {k: rounded(v, wide) for k, v in attrs.items()}
     own = native(attrs, engine)
 
     def seen() -> Any:  # anew each time, for steps of optimizers may overwrite it

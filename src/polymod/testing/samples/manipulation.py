@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import polymod as pm
-
+from ..arrays import elsewhere
 from .sample import Draw, Sample, functional, library, method, one
 
 draw = Draw("manipulation")
@@ -19,12 +18,6 @@ def joined(*arrays: Any, axis: int = 0) -> Any:
 
 def piled(axis: int) -> Callable[..., Any]:
     return lambda *arrays: library(arrays[0]).stack(arrays, axis)
-
-
-def elsewhere(engine: pm.Device) -> pm.Device:
-    """Another device of the engine, or NumPy where it has one device."""
-    others = [native for native in engine.backend.devices() if native != engine.native]
-    return pm.Device(engine.backend, others[0]) if others else pm.device("numpy")
 
 
 table: dict[str, list[Sample]] = {
@@ -48,8 +41,8 @@ table: dict[str, list[Sample]] = {
     "tril": one(normal(2, 3, 3), method("tril", -1), k=-1),
     "triu": one(normal(2, 3, 4), method("triu", 1), k=1),
     "cast": [
-        Sample((normal(3),), lambda engine: {"dtype": engine.backend.dtype("float64")}),
-        Sample((normal(3),), lambda engine: {"dtype": engine.backend.dtype("complex128")}),
+        Sample((normal(3),), lambda engine: {"dtype": engine.backend.dtype("float64")}, dtypes=("float64",)),
+        Sample((normal(3),), lambda engine: {"dtype": engine.backend.dtype("complex128")}, dtypes=("complex128",)),
     ],
     "join": [
         Sample((normal(2, 3), normal(1, 3), normal(2, 3)), {"axis": 0}, torch=joined),
