@@ -2,9 +2,9 @@
 
     python tools/engines.py [ENGINE ...] [--share N] [--write]
 
-Engines are named as in `--backend`: numpy, strict:device1, cupy. With `--share N` those that compile run every N-th
-case of each test. `--reports FOLDER` keeps the kit's reports there, and reads those of engines that are not named: so
-one engine can be run anew. The exit status is 1 if an engine fails a test that it is not expected to fail.
+Engines are named as in `--backend`: numpy, strict:device1, cupy. With `--share N` those that compile run one case in N
+of each test. `--reports FOLDER` keeps the kit's reports there, and reads those of engines that are not named: so one
+engine can be run anew. The exit status is 1 if an engine fails a test that it is not expected to fail.
 """
 
 from __future__ import annotations
@@ -85,23 +85,29 @@ def page(reports: Iterable[Report]) -> str:
         table(reports),
         "",
     ]
-    shares = [f"{r['device']} one case in {r['share']} of each test" for r in reports if r["share"] > 1]
+    shares = [f"{name(r)} one case in {r['share']} of each test" for r in reports if r["share"] > 1]
     if shares:
         lines += [f"Run in part: {'; '.join(shares)}.", ""]
     for kind, title in (("expected", "Expected failures"), ("skipped", "Skipped")):
         lines += [f"## {title}", ""]
         for r in reports:
-            lines += [f"- **{r['device']}**, {len(tests)}: {linked(why)}" for why, tests in sorted(r[kind].items())]
+            lines += [f"- **{name(r)}**, {len(tests)}: {linked(why)}" for why, tests in sorted(r[kind].items())]
         lines.append("")
-    failed = [f"- **{r['device']}**: `{test}`" for r in reports for test in r["failed"]]
+    failed = [f"- **{name(r)}**: `{test}`" for r in reports for test in r["failed"]]
     if failed:
         lines += ["## Failed", "", *failed, ""]
     return INTRODUCTION + "\n".join(lines).rstrip() + "\n"
 
 
+def name(report: Report) -> str:
+    """The engine and, unless its name begins with the engine's, the device."""
+    engine, device = report["engine"], report["device"]
+    return device if device.startswith(engine) else f"{engine} ({device})"
+
+
 def table(reports: list[Report]) -> str:
     chapters = sorted({chapter for r in reports for chapter in r["chapters"]})
-    rows = [["", *(f"{r['device']}" for r in reports)], ["---", *("---:" for _ in reports)]]
+    rows = [["", *map(name, reports)], ["---", *("---:" for _ in reports)]]
     rows += [[chapter, *(cell(r["chapters"].get(chapter, {})) for r in reports)] for chapter in chapters]
     totals = [{k: sum(c.get(k, 0) for c in r["chapters"].values()) for k in ("passed", *MARKS)} for r in reports]
     rows.append(["**all**", *map(cell, totals)])
@@ -124,7 +130,7 @@ def linked(reason: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("engines", nargs="*", help=f"by default {', '.join(ENGINES)}, as far as installed")
-    parser.add_argument("--share", type=int, default=1, metavar="N", help=f"of {', '.join(COMPILING)}: every N-th case")
+    parser.add_argument("--share", type=int, default=1, metavar="N", help=f"of {', '.join(COMPILING)}: one case in N")
     parser.add_argument("--reports", type=Path, metavar="FOLDER", help="keep reports here, and read those of others")
     parser.add_argument("--write", action="store_true", help="write docs/engines.md")
     options = parser.parse_args()

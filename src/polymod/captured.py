@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Device
+from .backend import Backend, Device
 from .errors import CaptureError, PolymodError
 from .held import Given, Held, StateGrew, mapped
 from .random import Generator, default_generator, offsets
@@ -57,7 +57,7 @@ class Recording:
                 generator.set_state(draws.start)
             if isinstance(error, PolymodError | StateGrew) or not self.graph.refuses(error):
                 raise
-            raise CaptureError(_explained(error)) from error
+            raise CaptureError(_explained(error, self.device.backend)) from error
         finally:
             current.reset(tokens[0])
             offsets.reset(tokens[1])
@@ -133,14 +133,13 @@ class _Output:
         self.array = array
 
 
-_LIBRARIES = ("polymod", "array_api_compat", "contextlib", "cupy")
-
-
-def _explained(error: BaseException) -> str:
+def _explained(error: BaseException, backend: Backend) -> str:
     """What was refused and where: an engine's text names no operation."""
+    engine = (kind.__module__.partition(".")[0] for kind in backend.array_types)
+    libraries = ("polymod", "array_api_compat", "contextlib", *engine)
     frames = [(f.f_globals.get("__name__", ""), f.f_code.co_name, n) for f, n in traceback.walk_tb(error.__traceback__)]
     ours = [".".join(f[:2]) for f in frames if f[0].startswith("polymod")]
-    theirs = [f for f in frames if not f[0].startswith(_LIBRARIES)]
+    theirs = [f for f in frames if not f[0].startswith(libraries)]
     where = f" in {ours[-1]}" if ours else ""
     if theirs:
         module, name, line = theirs[-1]

@@ -6,39 +6,17 @@
 // all of it, the channel and the tap, is found once.
 template <typename T, int RANK>
 __global__ void make_columns(const T* x, T* to, Convolution shape, index_t first, index_t images, index_t strips) {
-    constexpr int FIRST = AXES - RANK;
-    index_t row = blockIdx.x / strips;
+    const index_t row = blockIdx.x / strips;
     index_t rest = row;
-    int shift[RANK], pixels = 1, plane = 1;
-    Divisor divisors[RANK];
-#pragma unroll
-    for (int a = RANK - 1; a >= 0; a--) {
-        const Axis& axis = shape.axes[FIRST + a];
-        shift[a] = int(rest % axis.kernel) * axis.dilation - axis.before;
-        rest /= axis.kernel;
-        pixels *= axis.output;
-        plane *= axis.image;
-        divisors[a].set(axis.output);
-    }
+    const Tap<RANK> tap(shape, rest);
     const index_t channels = index_t(shape.groups) * shape.image_channels;  // rest is the channel of all groups
-    const index_t length = images * pixels;
+    const index_t length = images * tap.pixels;
     Divisor by_image;
-    by_image.set(pixels);
+    by_image.set(tap.pixels);
     for (index_t i = blockIdx.x % strips * blockDim.x + threadIdx.x; i < length; i += strips * blockDim.x) {
         const unsigned image = by_image(unsigned(i));
-        unsigned pixel = unsigned(i) - image * pixels;
-        index_t at = ((first + image) * channels + rest) * plane;
-        int stride = 1;
-        bool inside = true;
-#pragma unroll
-        for (int a = RANK - 1; a >= 0; a--) {
-            const unsigned whole = divisors[a](pixel);
-            const int p = int(pixel - whole * shape.axes[FIRST + a].output) * shape.axes[FIRST + a].stride + shift[a];
-            inside &= unsigned(p) < unsigned(shape.axes[FIRST + a].image);
-            at += index_t(p) * stride;
-            stride *= shape.axes[FIRST + a].image;
-            pixel = whole;
-        }
+        index_t at = ((first + image) * channels + rest) * tap.plane;
+        const bool inside = tap.sees(shape, unsigned(i) - image * tap.pixels, at);
         to[row * length + i] = inside ? x[at] : narrow<T>(wide<T>(0));
     }
 }

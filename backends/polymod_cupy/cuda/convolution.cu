@@ -1,43 +1,6 @@
 // Convolution and its two transposes as matrix products, without columns in memory (implicit products).
 #include "convolution.cuh"
-
-// One step of a tiled matrix product: acc += left (SLAB, rows) * right (SLAB, columns), each thread of 16 x 16 having
-// pieces of up to 4 neighbouring rows and columns, 16 pieces apart, so that shared memory is read in vectors.
-template <int V, typename W> struct __align__(sizeof(W) * V > 16 ? 16 : sizeof(W) * V) Vector { W at[V]; };
-
-template <int COUNT, typename W> __device__ inline void read(W (&to)[COUNT], const W* from, int lane) {
-    constexpr int V = COUNT < 4 ? COUNT : 4;
-#pragma unroll
-    for (int part = 0; part < COUNT / V; part++) {
-        const Vector<V, W> v = *reinterpret_cast<const Vector<V, W>*>(from + part * 16 * V + lane * V);
-#pragma unroll
-        for (int i = 0; i < V; i++) to[part * V + i] = v.at[i];
-    }
-}
-
-template <int COUNT> __device__ inline int place(int i, int lane) {  // which row or column piece i of `read` is
-    constexpr int V = COUNT < 4 ? COUNT : 4;
-    return i / V * 16 * V + lane * V + i % V;
-}
-
-template <typename W, int ROWS, int COLUMNS> struct Tiles {
-    W left[2][SLAB][ROWS + 4];
-    W right[2][SLAB][COLUMNS + 4];
-};
-
-template <typename W, int ROWS, int COLUMNS>
-__device__ inline void multiply(const Tiles<W, ROWS, COLUMNS>& tiles, int which, W (&acc)[ROWS / 16][COLUMNS / 16]) {
-    W a[ROWS / 16], b[COLUMNS / 16];
-#pragma unroll
-    for (int k = 0; k < SLAB; k++) {
-        read(a, tiles.left[which][k], threadIdx.x / 16);
-        read(b, tiles.right[which][k], threadIdx.x % 16);
-#pragma unroll
-        for (int i = 0; i < ROWS / 16; i++)
-#pragma unroll
-            for (int j = 0; j < COLUMNS / 16; j++) acc[i][j] += a[i] * b[j];
-    }
-}
+#include "tiles.cuh"
 
 // conv (BACK false) and conv_input_back (BACK true): to[n, m, p] = sum over c, taps of weight * from[n, c, seen].
 // A block makes ROWS channels x COLUMNS pixels (of any images) of one group and class. Weights and the gathered pixels
@@ -154,20 +117,7 @@ convolve(const T* from, const T* weight, const T* bias, T* to, Convolution shape
         for (int q = 0; q < RIGHT; q++) tiles.right[which][threadIdx.x / 32][threadIdx.x % 32 + 32 * q] = right[q];
     };
 
-    if (depth) {
-        load();
-        store(0);
-        __syncthreads();
-        int which = 0;
-        for (int done = SLAB; done < depth; done += SLAB) {
-            load();
-            multiply(tiles, which, acc);
-            which ^= 1;
-            store(which);
-            __syncthreads();
-        }
-        multiply(tiles, which, acc);
-    }
+    accumulate(tiles, depth, load, store, acc);
 
 #pragma unroll
     for (int j = 0; j < COLUMNS / 16; j++) {
@@ -281,18 +231,7 @@ convolve_weight(const T* x, const T* g, To* to, Convolution shape, index_t row_t
         for (int q = 0; q < RIGHT; q++) tiles.right[which][threadIdx.x % SLAB][threadIdx.x / SLAB + 32 * q] = right[q];
     };
 
-    load();
-    store(0);
-    __syncthreads();
-    int which = 0;
-    for (int begun = SLAB; begun < length; begun += SLAB) {
-        load();
-        multiply(tiles, which, acc);
-        which ^= 1;
-        store(which);
-        __syncthreads();
-    }
-    multiply(tiles, which, acc);
+    accumulate(tiles, length, load, store, acc);
 
     to += (part * shape.groups + group) * shape.output_channels * columns;
 #pragma unroll

@@ -11,7 +11,7 @@ struct Convolution {
     Axis axes[3];
 };
 
-constexpr int AXES = 3, SLAB = 8, OUTSIDE = -(1 << 30);
+constexpr int AXES = 3, OUTSIDE = -(1 << 30);
 
 // Division by a number that is known to a whole block: one multiplication. Exact for n < 2^32.
 struct Divisor {
@@ -40,3 +40,40 @@ template <bool BACK> __device__ Window window(const Axis& a, int residue) {
     w.step = -(w.every * a.dilation / a.stride);
     return w;
 }
+
+// One tap of the kernel, and what it sees of an image.
+template <int RANK> struct Tap {
+    static constexpr int FIRST = AXES - RANK;
+    int shift[RANK], plane = 1, pixels = 1;  // elements of a channel of the image, and of the output
+    Divisor outputs[RANK];
+
+    // The tap that is `number` modulo the kernel's taps; `number` is left divided by these.
+    __device__ __forceinline__ Tap(const Convolution& shape, index_t& number) {
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            const Axis& axis = shape.axes[FIRST + a];
+            shift[a] = int(number % axis.kernel) * axis.dilation - axis.before;
+            number /= axis.kernel;
+            plane *= axis.image;
+            pixels *= axis.output;
+            outputs[a].set(axis.output);
+        }
+    }
+
+    // Whether output element `pixel` has this tap inside the image; `at`, where a channel begins, is moved there.
+    __device__ __forceinline__ bool sees(const Convolution& shape, unsigned pixel, index_t& at) const {
+        int stride = 1;
+        bool inside = true;
+#pragma unroll
+        for (int a = RANK - 1; a >= 0; a--) {
+            const Axis& axis = shape.axes[FIRST + a];
+            const unsigned whole = outputs[a](pixel);
+            const int p = int(pixel - whole * axis.output) * axis.stride + shift[a];
+            inside &= unsigned(p) < unsigned(axis.image);
+            at += index_t(p) * stride;
+            stride *= axis.image;
+            pixel = whole;
+        }
+        return inside;
+    }
+};

@@ -67,41 +67,21 @@ __global__ void convolve_each(const T* from, const T* weight, const T* bias, T* 
 template <typename T, int RANK>
 __global__ void convolve_weight_each(const T* x, const T* g, T* to, Convolution shape) {
     typedef wide<T> W;
-    constexpr int FIRST = AXES - RANK;
     index_t rest = blockIdx.x;
-    int k[RANK], plane = 1, pixels = 1;
-#pragma unroll
-    for (int a = RANK - 1; a >= 0; a--) {
-        k[a] = int(rest % shape.axes[FIRST + a].kernel) * shape.axes[FIRST + a].dilation - shape.axes[FIRST + a].before;
-        rest /= shape.axes[FIRST + a].kernel;
-        plane *= shape.axes[FIRST + a].image;
-        pixels *= shape.axes[FIRST + a].output;
-    }
+    const Tap<RANK> tap(shape, rest);
     const int channel = int(rest % shape.image_channels);
     const index_t row = rest / shape.image_channels, group = row / shape.output_channels;  // row: of all groups
-    Divisor divisors[RANK], by_image;
-#pragma unroll
-    for (int a = 0; a < RANK; a++) divisors[a].set(shape.axes[FIRST + a].output);
-    by_image.set(pixels);
+    Divisor by_image;
+    by_image.set(tap.pixels);
     W total = 0;
-    const unsigned all = unsigned(shape.batch) * pixels;  // below 2^31, see the caller
+    const unsigned all = unsigned(shape.batch) * tap.pixels;  // below 2^31, see the caller
     for (unsigned i = threadIdx.x; i < all; i += blockDim.x) {
-        const unsigned image = by_image(i);
-        unsigned pixel = i - image * pixels;
-        index_t at = (index_t(image) * shape.groups * shape.image_channels + group * shape.image_channels + channel) * plane;
-        const index_t g_at = (index_t(image) * shape.groups * shape.output_channels + row) * pixels + pixel;
-        int stride = 1;
-        bool inside = true;
-#pragma unroll
-        for (int a = RANK - 1; a >= 0; a--) {
-            const unsigned whole = divisors[a](pixel);
-            const int p = int(pixel - whole * shape.axes[FIRST + a].output) * shape.axes[FIRST + a].stride + k[a];
-            inside &= unsigned(p) < unsigned(shape.axes[FIRST + a].image);
-            at += index_t(p) * stride;
-            stride *= shape.axes[FIRST + a].image;
-            pixel = whole;
-        }
-        if (inside) total += widen(g[g_at]) * widen(x[at]);
+        const unsigned image = by_image(i), pixel = i - image * tap.pixels;
+        index_t at = (index_t(image) * shape.groups * shape.image_channels + group * shape.image_channels + channel) *
+                     tap.plane;
+        if (tap.sees(shape, pixel, at))
+            total += widen(g[(index_t(image) * shape.groups * shape.output_channels + row) * tap.pixels + pixel]) *
+                     widen(x[at]);
     }
     total = block_reduce<Sum>(total);
     if (threadIdx.x == 0) to[blockIdx.x] = narrow<T>(total);
