@@ -7,13 +7,13 @@ import contextlib
 import warnings
 
 import pytest
+from test_cupy_training import cases, step_of
 
 import polymod as pm
 from polymod.testing.function import Function, floating
 from polymod.testing.samples import table
 
 pytestmark = pytest.mark.engine("cupy")
-
 
 waits = {  # and why they must
     ("index", 5): "the shape of x[mask] is the number of True in the mask",
@@ -41,3 +41,14 @@ def test_no_operation_waits(name: str, i: int, unsynchronized):
         ys = floating(f.results(*xs))
         if tracked:
             pm.autograd.grad([pm.real(pm.sum(y)) for y in ys], [xs[k] for k in tracked], allow_unused=True)
+
+
+@pytest.mark.every_engine
+@pytest.mark.parametrize("case", cases)
+def test_no_training_step_waits(case: str, unsynchronized):
+    """On a GPU, too, whose runtime keeps no counts as those that `test_cupy_training` looks at."""
+    step = step_of(case)
+    for _ in range(3):  # kernels are compiled, the optimizer has its state
+        step()
+    with unsynchronized():
+        step()

@@ -20,7 +20,7 @@ def counted() -> Any:
     """Counts what CuPy asks of the runtime; only CuPy-on-CPU can."""
     cpu = getattr(pytest.importorskip("cupy"), "_cpu", None)
     if cpu is None:
-        pytest.skip("the CUDA runtime of a GPU keeps no counts")
+        pytest.skip("a GPU's CUDA runtime keeps no counts; test_cupy_synchronization has CuPy look there")
     return cpu.counted
 
 
