@@ -399,7 +399,11 @@ def test_the_environment_chooses_the_engine() -> None:
 
 @pytest.mark.any_engine
 def test_ctrl_c_is_quiet() -> None:
-    command = [sys.executable, "-m", "polymod", "train", "--backend", "numpy", "--epochs", "100000"]
+    code = (  # where the tests run in the background of a shell, their children ignore Ctrl-C
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import runpy; runpy.run_module('polymod', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, "train", "--backend", "numpy", "--epochs", "100000"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     while not process.stdout.readline().startswith("epoch"):
