@@ -20,18 +20,18 @@ class Sample:
         inputs: host arrays, or Python numbers and None, which are passed as they are.
         attrs: keywords; host arrays in them become the engine's. A callable gets the device under test.
         constant: positions of floating inputs that are not differentiated.
-        dtypes: names of dtypes that it needs beside those of its inputs.
         call: what to call instead of the primitive itself: `call(*tensors)`.
         torch: the same function of torch's tensors, or its name in torch; None where torch has none. The project's
             own tests compare with it; the conformance kit does not.
+        dtypes: names of dtypes that it needs beside those of its inputs.
     """
 
     inputs: tuple[Any, ...]
     attrs: dict[str, Any] | Callable[[pm.Device], dict[str, Any]] = field(default_factory=dict)
     constant: tuple[int, ...] = ()
-    dtypes: tuple[str, ...] = ()
     call: Callable[..., Any] | None = None
     torch: str | Callable[..., Any] | None = None
+    dtypes: tuple[str, ...] = ()
 
     @property
     def tracked(self) -> tuple[int, ...]:
