@@ -190,12 +190,14 @@ def official_suite(session: nox.Session) -> Path | None:
     return clone
 
 
-@nox.session(default=False)
+@nox.session(default=False, requires=["cupy_cpu"])
 def conformance(session: nox.Session) -> None:
     """The array API standard's official test suite, on each engine alone and on polymod over it."""
     suite = official_suite(session)
     if suite is None:
         session.skip(f"{SUITE} can't be cloned here; set POLYMOD_ARRAY_API_TESTS to a checkout with its submodule")
-    session.install("-e", ".[test,torch,jax,strict]", "pytest", "hypothesis", "pytest-json-report", "ndindex")
+    cupy = cupy_package(session)
+    packages = ["pytest", "hypothesis", "pytest-json-report", "ndindex", *([cupy] if cupy else [])]
+    session.install("-e", ".[test,torch,jax,strict]", *packages)
     environment = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu")}
     session.run("python", "tools/conformance.py", str(suite), *session.posargs, env=environment)

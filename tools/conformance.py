@@ -17,6 +17,9 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
+from polymod.backend import load_backend
+from polymod.errors import BackendError
+
 COMMIT = "55fcc60179efa2680ddd6cd926ddf17b83530e2b"  # of the suite, where the checkout does not tell
 MODULES = {
     "numpy": "array_api_compat.numpy",
@@ -100,12 +103,19 @@ def write(path: Path, text: str) -> None:
     path.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}")
 
 
+def installed(engine: str) -> bool:
+    try:
+        load_backend(engine)
+    except BackendError as error:
+        print(f"{engine} is left out: {error}", flush=True)
+        return False
+    return True
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("suite", type=Path, help="a checkout of data-apis/array-api-tests with its submodule")
-    parser.add_argument(
-        "--engines", nargs="+", default=["numpy", "strict", "torch", "jax", "cupy"], choices=list(MODULES)
-    )
+    parser.add_argument("--engines", nargs="+", choices=list(MODULES), help="by default all that are installed")
     parser.add_argument(
         "--max-examples", type=int, help="examples of each property, instead of the engine's own number"
     )
@@ -115,7 +125,7 @@ def main() -> int:
     if chosen.max_examples:
         EXAMPLES.update(dict.fromkeys(EXAMPLES, chosen.max_examples))
     rows = []
-    for engine in chosen.engines:
+    for engine in chosen.engines or [name for name in MODULES if installed(name)]:
         alone = run(chosen.suite, MODULES[engine], "numpy", EXAMPLES[engine], chosen.select)
         print(f"{engine} alone: {alone}", flush=True)
         ours = run(chosen.suite, "polymod", engine, EXAMPLES[engine], chosen.select)
