@@ -20,9 +20,8 @@ NARROW = 32  # pixels of a channel, below which neighbouring threads take neighb
 NUMBERS = {"Moments": 3, "Products": 2}  # in each of these structs
 
 
-def _suits(*arrays: Optional) -> bool:
-    given = [a for a in arrays if a is not None]
-    return all(isinstance(a, cupy.ndarray) for a in given) and served(*given) and given[0].ndim >= 2
+def _suits(x: cupy.ndarray, *others: Optional) -> bool:
+    return served(x, *others) and x.ndim >= 2
 
 
 def _parts(sums: str, x: Any, g: Optional, center: Optional, apart: int) -> tuple[cupy.ndarray, int, int]:

@@ -57,10 +57,17 @@ def kernel(file: str, name: str, *arguments: str) -> cupy.RawKernel:
     return cupy.RawModule(code=source(file), options=OPTIONS, name_expressions=(expression,)).get_function(expression)
 
 
-def served(*arrays: Any) -> bool:
-    """Whether the kernels are made for these arrays: of one floating dtype (None is no array), and not empty."""
+def of_one_type(*arrays: Any) -> bool:
+    """Whether these are arrays of one floating dtype, which the kernels are made for. None is no array."""
     given = [a for a in arrays if a is not None]
-    return given[0].dtype.name in TYPES and all(a.dtype == given[0].dtype and a.size for a in given)
+    return (
+        all(isinstance(a, cupy.ndarray) and a.dtype == given[0].dtype for a in given) and given[0].dtype.name in TYPES
+    )
+
+
+def served(*arrays: Any) -> bool:
+    """Whether, besides, none is empty: there is something to launch a kernel for."""
+    return of_one_type(*arrays) and all(a is None or a.size for a in arrays)
 
 
 def threads_for(length: int, most: int = 512) -> int:

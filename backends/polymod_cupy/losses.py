@@ -190,12 +190,8 @@ _bce_with_logits = _elementwise(
 )
 
 
-def _arrays(*values: Any) -> bool:
-    return all(isinstance(v, cupy.ndarray) for v in values) and served(*values)
-
-
 def mse_loss(x: cupy.ndarray, target: cupy.ndarray, *, reduction: str) -> cupy.ndarray:
-    if not (_arrays(x, target) and x.shape == target.shape):
+    if not (served(x, target) and x.shape == target.shape):
         return textbook("mse_loss", x, target, reduction=reduction)
     with x.device:
         if reduction == "none":
@@ -209,14 +205,14 @@ def mse_loss(x: cupy.ndarray, target: cupy.ndarray, *, reduction: str) -> cupy.n
 
 
 def huber_error(x: cupy.ndarray, *, width: float) -> cupy.ndarray:
-    if not (_arrays(x) and isinstance(width, int | float)):
+    if not (served(x) and isinstance(width, int | float)):
         return textbook("huber_error", x, width=width)
     with x.device:
         return _huber(x, float(width))
 
 
 def binary_cross_entropy(x: cupy.ndarray, target: cupy.ndarray) -> cupy.ndarray:
-    if not _arrays(x, target):
+    if not served(x, target):
         return textbook("binary_cross_entropy", x, target)
     with x.device:
         return _bce(x, target)
@@ -224,7 +220,7 @@ def binary_cross_entropy(x: cupy.ndarray, target: cupy.ndarray) -> cupy.ndarray:
 
 def bce_with_logits(x: cupy.ndarray, target: cupy.ndarray, pos_weight: Any = 1.0) -> cupy.ndarray:
     numbers = () if isinstance(pos_weight, int | float) else (pos_weight,)
-    if not _arrays(x, target, *numbers):
+    if not served(x, target, *numbers):
         return textbook("bce_with_logits", x, target, pos_weight)
     with x.device:
         return _bce_with_logits(x, target, pos_weight)

@@ -14,7 +14,7 @@ import cupy
 
 from polymod.rules.activation import MISH_LINEAR, SATURATED, SIXTH, TANH_CUBE, TANH_SCALE
 
-from .launch import TYPES, WIDER, textbook
+from .launch import WIDER, of_one_type, textbook
 
 _functions = """
 #define AS(number) static_cast<W>(static_cast<T>(number))
@@ -135,12 +135,6 @@ _glu_back = cupy.ElementwiseKernel(
 )
 
 
-def _served(*arrays: Any) -> bool:
-    """Whether all are GPU arrays of one floating dtype."""
-    first = arrays[0]
-    return all(isinstance(a, cupy.ndarray) and a.dtype == first.dtype for a in arrays) and first.dtype.name in TYPES
-
-
 def _values(**attrs: float) -> tuple[float, ...]:
     return tuple(attrs.values())
 
@@ -162,7 +156,7 @@ def _operation(name: str, compiled: Any) -> Callable[..., Any]:
     numbers = _numbers.get(name, _values)
 
     def call(*arrays: Any, **attrs: Any) -> Any:
-        if not _served(*arrays):
+        if not of_one_type(*arrays):
             return textbook(name, *arrays, **attrs)
         with arrays[0].device:
             return compiled(*arrays, *numbers(**attrs))
@@ -171,21 +165,21 @@ def _operation(name: str, compiled: Any) -> Callable[..., Any]:
 
 
 def gelu(x: Any, *, approximate: str = "none") -> Any:
-    if not _served(x):
+    if not of_one_type(x):
         return textbook("gelu", x, approximate=approximate)
     with x.device:
         return _made["gelu" if approximate == "none" else "gelu_tanh"](x)
 
 
 def gelu_slope(x: Any, *, approximate: str = "none") -> Any:
-    if not _served(x):
+    if not of_one_type(x):
         return textbook("gelu_slope", x, approximate=approximate)
     with x.device:
         return _made["gelu_slope" if approximate == "none" else "gelu_tanh_slope"](x)
 
 
 def gelu_back(g: Any, x: Any, *, approximate: str = "none") -> Any:
-    if not _served(g, x):
+    if not of_one_type(g, x):
         return textbook("gelu_back", g, x, approximate=approximate)
     with x.device:
         return _pulled["gelu_back" if approximate == "none" else "gelu_tanh_back"](g, x)
@@ -199,14 +193,14 @@ def masked(g: Any, keep: Any) -> Any:
 
 
 def dropout(x: Any, keep: Any, *, scale: float) -> Any:
-    if not _served(x):
+    if not of_one_type(x):
         return textbook("dropout", x, keep, scale=scale)
     with x.device:
         return _dropout(x, keep, scale)
 
 
 def glu(x: Any, *, axis: int) -> Any:
-    if not _served(x):
+    if not of_one_type(x):
         return textbook("glu", x, axis=axis)
     axis %= x.ndim
     shape = (*x.shape[:axis], x.shape[axis] // 2, *x.shape[axis + 1 :])
@@ -215,7 +209,7 @@ def glu(x: Any, *, axis: int) -> Any:
 
 
 def glu_back(g: Any, x: Any, *, axis: int) -> Any:
-    if not _served(g, x):
+    if not of_one_type(g, x):
         return textbook("glu_back", g, x, axis=axis)
     with x.device:
         result = cupy.empty(x.shape, x.dtype)

@@ -21,11 +21,6 @@ SUMMING_THREADS = 2**16  # of the blocks that sum over rows as they go: half of 
 LONG_THREADS = 256
 
 
-def _suits(*arrays: Optional) -> bool:
-    given = [a for a in arrays if a is not None]
-    return all(isinstance(a, cupy.ndarray) for a in given) and served(*given)
-
-
 def _normalized(kind: str, x: Any, weight: Optional, bias: Optional, n: int, eps: float, *parts: int) -> cupy.ndarray:
     """Normalise rows of `n`; `parts` are the groups, channels of a group and pixels of a channel."""
     x, weight, bias = contiguous(x, weight, bias)
@@ -93,7 +88,7 @@ def sum_lines(parts: cupy.ndarray, dtype: Any) -> cupy.ndarray:
 def layer_norm(
     x: cupy.ndarray, weight: Optional = None, bias: Optional = None, *, axes: Axes, eps: float
 ) -> cupy.ndarray:
-    if not _suits(x, weight, bias):
+    if not served(x, weight, bias):
         return textbook("layer_norm", x, weight, bias, axes=axes, eps=eps)
     with x.device:
         return _normalized(LAYER, x, weight, bias, prod(x.shape[a] for a in axes), eps, 1, 1, 1)
@@ -102,14 +97,14 @@ def layer_norm(
 def layer_norm_back(
     g: cupy.ndarray, x: cupy.ndarray, weight: Optional, *, axes: Axes, eps: float
 ) -> tuple[cupy.ndarray, Optional, cupy.ndarray]:
-    if not _suits(g, x, weight):
+    if not served(g, x, weight):
         return textbook("layer_norm_back", g, x, weight, axes=axes, eps=eps)
     with x.device:
         return _back(LAYER, g, x, weight, axes, eps)
 
 
 def rms_norm(x: cupy.ndarray, weight: Optional = None, *, axes: Axes, eps: float) -> cupy.ndarray:
-    if not _suits(x, weight):
+    if not served(x, weight):
         return textbook("rms_norm", x, weight, axes=axes, eps=eps)
     with x.device:
         return _normalized(RMS, x, weight, None, prod(x.shape[a] for a in axes), eps, 1, 1, 1)
@@ -118,7 +113,7 @@ def rms_norm(x: cupy.ndarray, weight: Optional = None, *, axes: Axes, eps: float
 def rms_norm_back(
     g: cupy.ndarray, x: cupy.ndarray, weight: Optional, *, axes: Axes, eps: float
 ) -> tuple[cupy.ndarray, Optional]:
-    if not _suits(g, x, weight):
+    if not served(g, x, weight):
         return textbook("rms_norm_back", g, x, weight, axes=axes, eps=eps)
     with x.device:
         return _back(RMS, g, x, weight, axes, eps)[:2]
@@ -140,7 +135,7 @@ def _small(x: cupy.ndarray, groups: int) -> bool:
 def group_norm(
     x: cupy.ndarray, weight: Optional = None, bias: Optional = None, *, groups: int, eps: float
 ) -> cupy.ndarray:
-    if not (_suits(x, weight, bias) and _small(x, groups)):
+    if not (served(x, weight, bias) and _small(x, groups)):
         return textbook("group_norm", x, weight, bias, groups=groups, eps=eps)
     with x.device:
         parts = _groups(x, groups)
@@ -150,7 +145,7 @@ def group_norm(
 def group_norm_back(
     g: cupy.ndarray, x: cupy.ndarray, weight: Optional, *, groups: int, eps: float
 ) -> tuple[cupy.ndarray, Optional, cupy.ndarray]:
-    if not (_suits(g, x, weight) and _small(x, groups)):
+    if not (served(g, x, weight) and _small(x, groups)):
         return textbook("group_norm_back", g, x, weight, groups=groups, eps=eps)
     with x.device:
         g, x, weight = contiguous(g, x, weight)
