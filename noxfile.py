@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent
 ENGINES = {  # and what it runs of the tests, one case in so many of each test, or of each file; and of the kit
     "numpy": ("1", "1"),
     "strict": ("16", "1"),
-    "strict:device1": ("4", "1"),
-    "torch": ("6", "1"),
+    "strict:device1": ("8", "1"),
+    "torch": ("8", "1"),
     "jax": ("120 of a file", "120"),  # it compiles every operation for every shape
-    "cupy": ("24", "24"),  # so does CuPy-on-CPU
+    "cupy": ("32", "24"),  # so does CuPy-on-CPU
 }
 KIT = ["-m", "pytest", "-q", "--pyargs", "polymod.testing.conformance"]
 CUPY_CPU = ROOT / ".cache" / "cupy_cpu"  # the wheel of CuPy-on-CPU
