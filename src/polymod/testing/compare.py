@@ -16,24 +16,30 @@ TOLERANCE = {"float64": (1e-9, 1e-10), "float32": (2e-4, 2e-5), "float16": (1e-2
 COMPLEX = {"float32": "complex64", "float64": "complex128"}
 
 
-def has(device: pm.Device, dtype: str) -> bool:
-    """Whether the engine has this dtype, and does not say that this device lacks it."""
-    backend, can = device.backend, device.backend.capabilities
-    if (dtype.startswith("complex") and not can.complex) or (dtype in ("float64", "complex128") and not can.float64):
-        return False
-    if not hasattr(backend.xp, dtype):
-        return False
+def allowed(device: pm.Device, dtype: str) -> bool:
+    """Whether the backend's capabilities say that the engine has this dtype of the standard."""
+    can = device.backend.capabilities
+    return (can.complex or not dtype.startswith("complex")) and (can.float64 or dtype not in ("float64", "complex128"))
+
+
+def claimed(device: pm.Device, dtype: str) -> bool:
+    """The same, unless the engine says that this one of its devices lacks it."""
     info = pm.__array_namespace_info__()
-    return dtype in info.dtypes(device=device) or dtype not in info.dtypes(device=pm.device(backend))
+    lacking = dtype in info.dtypes(device=pm.device(device.backend)) and dtype not in info.dtypes(device=device)
+    return allowed(device, dtype) and not lacking
+
+
+def has(device: pm.Device, dtype: str) -> bool:
+    """Whether the device has this dtype, be it the standard's or not."""
+    return hasattr(device.backend.xp, dtype) and claimed(device, dtype)
 
 
 def precisions(device: pm.Device, sample: Sample = Sample(())) -> list[str]:  # noqa: B008 it is immutable
     """The precisions, the highest first, in which the device has every dtype that a sample needs."""
-
-    def needed(precision: str) -> list[str]:
-        return [precision, *([COMPLEX[precision]] if is_complex(sample) else []), *sample.dtypes]
-
-    return [p for p in ("float64", "float32") if all(has(device, dtype) for dtype in needed(p))]
+    numbers = COMPLEX if is_complex(sample) else {}
+    return [
+        p for p in ("float64", "float32") if all(has(device, dtype) for dtype in (p, numbers.get(p, p), *sample.dtypes))
+    ]
 
 
 def rounded(x: Any, dtype: str) -> Any:

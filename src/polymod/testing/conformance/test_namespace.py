@@ -10,7 +10,7 @@ import pytest
 
 import polymod as pm
 from polymod.testing.arrays import numbers, same, there
-from polymod.testing.compare import has
+from polymod.testing.compare import claimed, has
 from polymod.testing.standard import CONSTANTS, DTYPES, EXTENSIONS, FUNCTIONS, OPERATORS, PROMOTIONS
 
 functions = [(group, name) for group, names in FUNCTIONS.items() for name in names.split()]
@@ -37,22 +37,12 @@ def test_arrays_have_operators(engine: pm.Device) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_has_dtype(dtype: str, engine: pm.Device) -> None:
-    if not claimed(dtype, engine):
+    if not claimed(engine, dtype):
         pytest.skip(f"the engine says that it has no {dtype}")
     native = engine.backend.dtype(dtype)
     assert pm.dtypes.dtype(native).name == dtype
     x = engine.backend.xp.zeros((2,), dtype=native, device=engine.native)
     same(x, np.zeros(2, dtype), engine)
-
-
-def claimed(dtype: str, engine: pm.Device) -> bool:
-    """Every dtype of the standard, unless capabilities say otherwise, or the engine does of this one device."""
-    can, info = engine.backend.capabilities, pm.__array_namespace_info__()
-    elsewhere = dtype in info.dtypes(device=pm.device(engine.backend)) and dtype not in info.dtypes(device=engine)
-    lacking = (dtype.startswith("complex") and not can.complex) or (
-        dtype in ("float64", "complex128") and not can.float64
-    )
-    return not (lacking or elsewhere)
 
 
 def test_info(engine: pm.Device) -> None:

@@ -28,8 +28,7 @@ def test_equals_numpy(name: str, sample: Sample, precision: str, engine: pm.Devi
     same_kind(found, alike)
     on(Function(name, sample).attrs["target"] if name == "move" else engine, *found)
     for i, (y, e) in enumerate(zip(found, exact, strict=True)):
-        single = y.dtype in (pm.float32, pm.complex64)  # a sample may ask for it, whatever its inputs are
-        close(pm.to_numpy(y), pm.to_numpy(e), "float32" if single else precision, f"result {i}")
+        close(pm.to_numpy(y), pm.to_numpy(e), precision, f"result {i}")
 
 
 def computed(name: str, sample: Sample, inputs: Sequence[Any]) -> tuple[pm.Tensor, ...]:
