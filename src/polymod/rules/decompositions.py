@@ -165,8 +165,8 @@ def eig(xp, x):
             f"backend {xp.backend.name} has no eig for general matrices; eigh serves Hermitian ones, and "
             "x.to('numpy') moves the matrices to an engine that has it"
         )
-    kind = xp.result_type(x.dtype, xp.complex64)  # engines that follow NumPy give real ones where all happen to be
-    return tuple(xp.astype(y, kind, copy=False) for y in found(x))
+    # engines that follow NumPy give real ones where all happen to be real
+    return tuple(y if xp.isdtype(y.dtype, "complex floating") else y + 0j for y in found(x))
 
 
 def eig_cotangent(xp, g, w, v, dtype):
